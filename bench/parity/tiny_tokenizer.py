@@ -19,10 +19,10 @@ CORPUS = [
 ]
 
 CHAT_TEMPLATE = (
-    "{% if messages[0]['role'] != 'system' %}"
+    "{% for message in messages %}"
+    "{% if loop.first and message['role'] != 'system' %}"
     "{{ '<|im_start|>system\\nYou answer in few words.<|im_end|>\\n' }}"
     "{% endif %}"
-    "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
