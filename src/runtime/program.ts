@@ -1,0 +1,106 @@
+import * as ort from 'onnxruntime-node'
+import { UserError, messageOf } from '../errors.ts'
+import { encodeOnnx } from '../tensor/onnx.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Device } from './device.ts'
+import { assertAvailable } from './device.ts'
+import type { WeightFile } from './weights.ts'
+
+/** Values in the host's memory, row-major. */
+export interface HostTensor {
+  readonly data: HostData
+  readonly shape: readonly number[]
+}
+export type HostData = Float32Array | BigInt64Array | Uint8Array
+
+export interface CompileOptions {
+  readonly device: Device
+  /** Threads for one operator; undefined: ONNX Runtime's choice, one for each core. */
+  readonly threads?: number | undefined
+  /** The file that holds the graph's weights; may be left out where there are none. */
+  readonly weights?: WeightFile | undefined
+  /**
+   * Rearrange frozen weights for the kernels when compiling. Faster products, at the price of a private copy of each
+   * weight beside the memory-mapped one.
+   */
+  readonly prepack?: boolean
+  /** Writes a trace of every node's time to files with this prefix. */
+  readonly profile?: string | undefined
+}
+
+/** A compiled graph. Runs block the thread that they are called on: long work belongs in a worker (worker.ts). */
+export class Program {
+  readonly #session: ort.InferenceSession
+  readonly #inputs: readonly string[]
+
+  private constructor(session: ort.InferenceSession, inputs: readonly string[]) {
+    this.#session = session
+    this.#inputs = inputs
+  }
+
+  /** @param outputs the values to compute, by the name under which `run` returns them */
+  static async compile(outputs: ReadonlyMap<string, Tensor>, options: CompileOptions): Promise<Program> {
+    await assertAvailable(options.device)
+    const { weights } = options
+    const model = encodeOnnx(outputs, (name) => {
+      if (weights === undefined) throw new Error(`the graph uses the weight ${name}, but no weight file was given`)
+      return weights.locate(name)
+    })
+    return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions(options)), model.inputs)
+  }
+
+  /** Feeds that the graph does not use are ignored. */
+  async run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+    const fed: Record<string, ort.Tensor> = {}
+    for (const name of this.#inputs) {
+      const value = feeds[name]
+      if (value === undefined) throw new Error(`the graph's input ${name} was not fed`)
+      fed[name] = toOrt(value)
+    }
+    const results = await this.#session.run(fed)
+    return Object.fromEntries(
+      Object.entries(results).map(([name, tensor]) => [name, { data: tensor.data as HostData, shape: tensor.dims }]),
+    )
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release()
+  }
+
+  /** Ends the trace that `profile` asked for. */
+  endProfiling(): void {
+    this.#session.endProfiling()
+  }
+}
+
+function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [options.device],
+    graphOptimizationLevel: 'all',
+    // The pattern planner keeps the largest shape ever seen allocated: off, a training graph takes half the memory.
+    enableMemPattern: false,
+    enableCpuMemArena: true,
+    logSeverityLevel: 3,
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
+    extra: {
+      session: {
+        // Idle threads of one session would otherwise spin and slow the others.
+        intra_op: { allow_spinning: '0' },
+        ...(options.prepack === false ? { disable_prepacking: '1' } : {}),
+        ...(options.weights === undefined ? {} : { model_external_initializers_file_folder_path: options.weights.folder }),
+      },
+    },
+  }
+}
+
+function toOrt({ data, shape }: HostTensor): ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
+  if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape)
+  return new ort.Tensor('uint8', data, shape)
+}
+
+/** The message of an error that a run or a compilation threw, as one for people. */
+export function runtimeError(doing: string, error: unknown): UserError {
+  return new UserError(`${doing} failed in ONNX Runtime: ${messageOf(error)}`, { cause: error })
+}

@@ -1,0 +1,156 @@
+/**
+ * Functions of several operators with a gradient rule of their own, where the chain rule alone would make more passes
+ * over memory or keep more tensors alive. Each is checked against finite differences like an operator.
+ */
+import { differentiable1, node, node1 } from './operator.ts'
+import { add, div, flattenRows, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, split, concat, sub, sum } from './operators.ts'
+import type { Dim } from './shape.ts'
+import type { Tensor } from './tensor.ts'
+
+/**
+ * Root-mean-square normalization over the last axis, y = γ x / rms(x) (Zhang & Sennrich 2019).
+ * With x̂ = x / rms(x): dx = (γg − x̂ mean(γg x̂)) / rms(x), dγ = Σ g x̂.
+ */
+export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
+  const statistics = [...x.shape.slice(0, -1), 1]
+  const [y, inverseRms] = node({
+    type: 'SimplifiedLayerNormalization',
+    inputs: [x, scale],
+    attributes: { axis: -1, epsilon, stash_type: 1 },
+    outputs: [{ shape: x.shape }, { shape: statistics }],
+  }) as [Tensor, Tensor]
+  return differentiable1([x, scale], y, (g) => {
+    const normalized = mul(x, inverseRms)
+    const scaled = mul(g, scale)
+    const dx = mul(sub(scaled, mul(normalized, mean(mul(scaled, normalized), [-1], true))), inverseRms)
+    return [dx, mul(g, normalized)]
+  })
+}
+
+/** The gated unit of SwiGLU: silu(gate) · up, silu(x) = x σ(x) (Shazeer 2020). */
+export function siluGate(gate: Tensor, up: Tensor): Tensor {
+  const sigma = sigmoid(gate)
+  const silu = mul(gate, sigma)
+  return differentiable1([gate, up], mul(silu, up), (g) => {
+    // silu' = σ + silu (1 − σ) = σ + silu − silu σ
+    const slope = sub(add(sigma, silu), mul(silu, sigma))
+    return [mul(mul(g, up), slope), mul(g, silu)]
+  })
+}
+
+/**
+ * Rotary position embedding in the half-split form of GPT-NeoX and Llama: [a, b] -> [a cos − b sin, b cos + a sin]
+ * (Su et al. 2021). The gradient rotates back.
+ * @param x [.., d]
+ * @param cos, sin broadcast against [.., d]; both halves of the last axis are equal
+ */
+export function rotate(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  const y = add(mul(x, cos), mul(quarterTurn(x, 1), sin))
+  return differentiable1([x], y, (g) => [add(mul(g, cos), mul(quarterTurn(g, -1), sin))])
+}
+
+/** [a, b] -> [−b, a], or [b, −a] backwards. */
+function quarterTurn(x: Tensor, direction: 1 | -1): Tensor {
+  const half = (x.shape.at(-1) as number) / 2
+  const [a, b] = split(x, [half, half], -1) as [Tensor, Tensor]
+  return direction === 1 ? concat([neg(b), a], -1) : concat([b, neg(a)], -1)
+}
+
+/**
+ * softmax(q kᵀ + mask) v, where several query heads share one head of keys and values (Ainslie et al. 2023).
+ * The gradient takes Σ_j P_ij dP_ij as Σ_d O_id dO_id, a pass over [.., Q, D] instead of [.., Q, K] (Dao 2023).
+ * @param q [B, H, Q, D], already scaled by D^−½
+ * @param k, v [B, G, K, D] with G a divisor of H
+ * @param mask [B or 1, 1, Q, K], 0 or a large negative number
+ * @returns [B, H, Q, D]
+ */
+export function groupedAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): Tensor {
+  const [batch, heads, queries, size] = q.shape as [Dim, number, Dim, number]
+  const [, groups, keys] = k.shape as [Dim, number, Dim]
+  // A group's heads are folded into its rows, so that each product is one matrix product per group.
+  const folded = typeof queries === 'number' ? (heads / groups) * queries : `${heads / groups}*${queries}`
+  const rows = heads === groups ? queries : folded
+  const fold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, groups, rows, last])
+  const unfold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, heads, queries, last])
+
+  const qFolded = fold(q, size)
+  const scores = unfold(matmul(qFolded, k, { transposeB: true }), keys)
+  const p = fold(softmax(add(scores, mask)), keys)
+  const output = matmul(p, v)
+  return differentiable1([q, k, v], unfold(output, size), (g) => {
+    const gFolded = fold(g, size)
+    const rowSum = sum(mul(gFolded, output), [-1], true)
+    const dScores = mul(p, sub(matmul(gFolded, v, { transposeB: true }), rowSum))
+    return [
+      unfold(matmul(dScores, k), size),
+      matmul(dScores, qFolded, { transposeA: true }),
+      matmul(p, gFolded, { transposeA: true }),
+    ]
+  })
+}
+
+/** A linear map without bias, as stored: y = x Wᵀ, and backwards x W. */
+export interface LinearMap {
+  /** [.., in] -> [.., out] */
+  readonly forward: (x: Tensor) => Tensor
+  /** [.., out] -> [.., in] */
+  readonly backward: (gradient: Tensor) => Tensor
+}
+
+/** Applies a frozen map: a gradient for x, none for the weights. */
+export function frozenLinear(x: Tensor, map: LinearMap): Tensor {
+  return differentiable1([x], map.forward(x), (g) => [map.backward(g)])
+}
+
+/** A weight quantized in blocks along the input axis, as MatMulNBits of ONNX Runtime takes it. */
+export interface QuantizedWeight {
+  /** uint8 [out, in / block, block * bits / 8] */
+  readonly values: Tensor
+  /** f32 [out * in / block] */
+  readonly scales: Tensor
+  readonly bits: 4 | 8
+  readonly block: number
+  readonly inputs: number
+  readonly outputs: number
+}
+
+/** x Wᵀ with a block-quantized W, activations quantized to int8 per block (accuracy level 4). [.., in] -> [.., out] */
+export function quantizedMatmul(x: Tensor, weight: QuantizedWeight): Tensor {
+  return node1({
+    type: 'MatMulNBits',
+    domain: 'com.microsoft',
+    inputs: [x, weight.values, weight.scales],
+    attributes: {
+      K: weight.inputs,
+      N: weight.outputs,
+      bits: weight.bits,
+      block_size: weight.block,
+      accuracy_level: 4,
+    },
+    shape: x.shape.with(-1, weight.outputs),
+  })
+}
+
+/**
+ * log softmax(h Wᵀ)[label] of each position, without a gradient tensor of the size of the logits:
+ * with P = softmax(h Wᵀ), dh = g (W[label] − P W).
+ * @param hidden [N, H]
+ * @param labels [N] int64
+ * @param head the output head, H -> V
+ * @param rows W as [V, H], for the label's row
+ * @returns [N]
+ */
+export function tokenLogprobs(hidden: Tensor, labels: Tensor, head: LinearMap, rows: Tensor): Tensor {
+  const logits = head.forward(hidden)
+  const p = softmax(logits)
+  const logNormalizer = logSumExp(logits, p)
+  return differentiable1([hidden], sub(pick(logits, labels), logNormalizer), (g) => {
+    const column = reshape(g, [...g.shape, 1])
+    return [mul(column, sub(gather(rows, labels), head.backward(p)))]
+  })
+}
+
+/** log Σ exp(x) over the last axis from x and its softmax: at the maximum, log p = x − log Σ exp(x). [.., n] -> [..] */
+function logSumExp(x: Tensor, p: Tensor): Tensor {
+  return sub(reduceMax(x, [-1]), log(reduceMax(p, [-1])))
+}
