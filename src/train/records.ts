@@ -1,0 +1,39 @@
+/** The lines of a run's logs. `step` is the number of optimizer steps done: 0 before the first, N at checkpoint step-N. */
+
+/** A line of metrics.jsonl: one optimizer step. Methods add metrics of their own (`rewards/margins`). */
+export interface StepMetrics {
+  readonly step: number
+  /** Passes over the data so far, in fractions. */
+  readonly epoch: number
+  readonly loss: number
+  /** Global L2 norm before clipping. */
+  readonly grad_norm: number
+  readonly lr: number
+  /** Trained so far in this run. */
+  readonly tokens: number
+  readonly tokens_per_second: number
+  /** Peak resident memory of the process, MiB. */
+  readonly memory_mb: number
+  readonly [metric: string]: number
+}
+
+/** A line of samples.jsonl: what the model said at this step. */
+export interface Sample {
+  readonly step: number
+  readonly prompt: unknown
+  readonly completion: string
+  readonly [field: string]: unknown
+}
+
+/** A line of events.jsonl: what happened beside the steps. */
+export type RunEvent = { readonly step: number } & (
+  | { readonly type: 'started' | 'finished' }
+  /** Checkpoints that were passed over as damaged, each with the reason. */
+  | { readonly type: 'resumed'; readonly damaged: readonly string[] }
+  /** Mean losses per token: on the held-out rows, and on the general set that measures forgetting. */
+  | { readonly type: 'evaluation'; readonly loss?: number; readonly general_loss?: number }
+  | { readonly type: 'stopped' | 'warning' | 'failed'; readonly message: string }
+)
+
+/** As it is on the disk. */
+export type StoredEvent = RunEvent & { /** ISO 8601, UTC. */ readonly time: string }
