@@ -1,0 +1,168 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { UserError, messageOf, nearest } from '../errors.ts'
+import { parseCsv } from './csv.ts'
+import { describeIssues, detectKind } from './rows.ts'
+import type { RowKind } from './rows.ts'
+
+/** A row and its place in the file: `train.jsonl:12`, or `train.json[11]` in a JSON array. */
+export interface Located<Row> {
+  readonly where: string
+  readonly row: Row
+}
+
+/** A row that cannot be used, and why. */
+export interface Fault {
+  readonly where: string
+  readonly problem: string
+}
+
+export type Parsed<Row> = Located<Row> | Fault
+
+export interface ParsedFile<Row> {
+  /** The kind of the first row that has one; all others must be of it. */
+  readonly kind: RowKind<Row> | undefined
+  /** In the order of the file. */
+  readonly entries: readonly Parsed<Row>[]
+}
+
+/**
+ * The rows of a data file: .jsonl, .json (an array), or .csv (a column for each field).
+ * `kinds` are the shapes that the caller can use; all rows are of one of them.
+ * Throws a UserError for the first row that is malformed or of another kind than those before it.
+ */
+export async function readRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<Located<Row>[]> {
+  const { entries } = await parseRows(file, kinds)
+  return entries.map((entry) => {
+    if ('row' in entry) return entry
+    throw new UserError(`${entry.where}: ${entry.problem}`, { exitCode: 2 })
+  })
+}
+
+/** As `readRows`, with what is wrong with each row in its place. Throws only where the file as a whole cannot be read. */
+export async function parseRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<ParsedFile<Row>> {
+  const values = await readValues(file)
+  if (values.length === 0) throw new UserError(`${file}: there are no rows in it.`, { exitCode: 2 })
+  let first: { kind: RowKind<Row>; where: string } | undefined
+  const entries = values.map((entry): Parsed<Row> => {
+    if ('problem' in entry) return entry
+    const { where, row: value } = entry
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return { where, problem: `a row must be a JSON object, such as ${kinds[0]!.example}` }
+    }
+    const kind = detectKind(value, kinds)
+    if (kind === undefined) return { where, problem: unknownKind(value, kinds) }
+    first ??= { kind, where }
+    if (kind !== first.kind) {
+      return { where, problem: `this row is ${kind.name}, but ${first.where} is ${first.kind.name}; use a file for each` }
+    }
+    const result = kind.schema.safeParse(value)
+    return result.success ? { where, row: result.data } : { where, problem: describeIssues(result.error) }
+  })
+  return { kind: first?.kind, entries }
+}
+
+function unknownKind<Row>(value: object, kinds: readonly RowKind<Row>[]): string {
+  const keys = Object.keys(value)
+  const fields = [...new Set(kinds.flatMap((kind) => kind.fields))]
+  const slip = fields.filter((field) => !keys.includes(field)).flatMap((field) => {
+    const key = nearest(field, keys.filter((candidate) => !fields.includes(candidate)))
+    return key === undefined ? [] : [`is "${key}" meant to be "${field}"?`]
+  })[0]
+  const has = keys.length === 0 ? 'no fields' : `the fields ${keys.join(', ')}`
+  return `the row has ${has}${slip === undefined ? '' : ` (${slip})`}; a row looks like ${kinds.map((kind) => kind.example).join(' or ')}`
+}
+
+async function readValues(file: string): Promise<Parsed<unknown>[]> {
+  if (!existsSync(file)) throw new UserError(`${file}: there is no such file.`, { exitCode: 2 })
+  if (statSync(file).isDirectory()) throw new UserError(`${file}: is a directory; give a data file in it.`, { exitCode: 2 })
+  const extension = extname(file).toLowerCase()
+  switch (extension) {
+    case '.jsonl':
+    case '.ndjson':
+      return jsonLines(await readText(file), file)
+    case '.json': {
+      const text = await readText(file)
+      return text.trimStart().startsWith('[') ? jsonArray(text, file) : jsonLines(text, file)
+    }
+    case '.csv':
+      return csvRows(await readText(file), file)
+    default:
+      throw new UserError(`${file}: data is read from .jsonl, .json and .csv files, not from "${extension}".`, { exitCode: 2 })
+  }
+}
+
+/** UTF-8, a byte order mark removed. */
+async function readText(file: string): Promise<string> {
+  const bytes = await readFile(file)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    const line = invalidLine(bytes)
+    throw new UserError(`${file}:${line}: this line is not UTF-8. Save the file as UTF-8.`, { exitCode: 2, cause: error })
+  }
+}
+
+function invalidLine(bytes: Uint8Array): number {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let line = 1
+  for (let start = 0; start < bytes.length; line++) {
+    const newline = bytes.indexOf(10, start)
+    const end = newline === -1 ? bytes.length : newline
+    try {
+      decoder.decode(bytes.subarray(start, end))
+    } catch {
+      return line
+    }
+    start = end + 1
+  }
+  return line
+}
+
+function jsonLines(text: string, file: string): Parsed<unknown>[] {
+  return text.split('\n').flatMap((content, index): Parsed<unknown>[] => {
+    if (content.trim() === '') return []
+    const where = `${file}:${index + 1}`
+    try {
+      return [{ where, row: JSON.parse(content) as unknown }]
+    } catch (error) {
+      return [{ where, problem: `not valid JSON (${messageOf(error)}); each line must be one JSON object` }]
+    }
+  })
+}
+
+function jsonArray(text: string, file: string): Parsed<unknown>[] {
+  let rows: unknown
+  try {
+    rows = JSON.parse(text)
+  } catch (error) {
+    throw new UserError(`${file}: not valid JSON (${messageOf(error)}).`, { exitCode: 2, cause: error })
+  }
+  return (rows as unknown[]).map((row, index) => ({ where: `${file}[${index}]`, row }))
+}
+
+function csvRows(text: string, file: string): Parsed<unknown>[] {
+  const [header, ...records] = parseCsv(text, file)
+  if (header === undefined) return []
+  const twice = header.fields.find((name, index) => header.fields.indexOf(name) !== index)
+  if (twice !== undefined) throw new UserError(`${file}:${header.line}: two columns are called "${twice}".`, { exitCode: 2 })
+  return records.map(({ fields, line }) => {
+    const where = `${file}:${line}`
+    if (fields.length !== header.fields.length) {
+      return { where, problem: `${fields.length} fields, but the header has ${header.fields.length}` }
+    }
+    const cells = header.fields.map((name, index): [string, unknown] => [name, cell(name, fields[index]!)])
+    return { where, row: Object.fromEntries(cells) }
+  })
+}
+
+/** A cell is text; only conversations are written as JSON. */
+function cell(column: string, text: string): unknown {
+  if (column !== 'messages') return text
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,188 @@
+import { UserError, messageOf } from '../errors.ts'
+import type { Message, Tokenizer } from '../models/tokenizer.ts'
+import type { Located } from './read.ts'
+import type { MessagesRow, PromptCompletionRow, SftRow } from './rows.ts'
+
+/** A training row as token ids. */
+export interface RenderedRow {
+  readonly ids: Int32Array
+  /**
+   * As long as `ids`: `mask[i]` is 1 where token i carries loss AS A TARGET, so where its prediction from the
+   * tokens before it is trained. `mask[0]` is always 0: nothing predicts the first token. `mask.subarray(1)` is
+   * the mask that goes with the `ids.length - 1` log-probabilities of a row.
+   */
+  readonly mask: Uint8Array
+}
+
+export interface RenderOptions {
+  /** `none`: plain strings as they are, the end token appended. `auto`: by the tokenizer's chat template. */
+  readonly template?: 'auto' | 'none'
+  /** Ids that end a turn, beside the tokenizer's own end token (generation_config.json's). */
+  readonly endTokenIds?: readonly number[]
+}
+
+/**
+ * Token ids and loss mask of a row.
+ *
+ * `messages`: the whole rendering; each assistant turn carries loss from after the generation prompt through its
+ * first end-of-turn token. `prompt`/`completion`: everything after the prompt carries loss, also what the template
+ * writes after the end-of-turn token. Throws a UserError where the prompt's tokens are not a prefix of the row's.
+ */
+export function renderRow(row: SftRow, tokenizer: Tokenizer, options: RenderOptions = {}): RenderedRow {
+  if ('messages' in row) return renderMessages(row, tokenizer, options)
+  const text = plainText(row, tokenizer, options)
+  return text === undefined ? renderTurns(row, tokenizer) : renderPlain(text, tokenizer)
+}
+
+function renderMessages({ messages }: MessagesRow, tokenizer: Tokenizer, options: RenderOptions): RenderedRow {
+  if (options.template === 'none') {
+    throw new UserError('a row of messages needs a chat template, but the recipe says template: none.')
+  }
+  const turns = messages.map(asMessage)
+  const ids = tokenizer.encodeChat(turns, { generationPrompt: false })
+  const ends = new Set(options.endTokenIds)
+  if (tokenizer.eosTokenId !== undefined) ends.add(tokenizer.eosTokenId)
+  const mask = new Uint8Array(ids.length)
+  messages.forEach((message, turn) => {
+    if (message.role !== 'assistant' || message.weight === 0) return
+    const prefix = tokenizer.encodeChat(turns.slice(0, turn), { generationPrompt: true })
+    if (!isPrefix(prefix, ids)) {
+      throw new UserError(
+        `messages[${turn}]: the chat template renders the turns before this assistant turn differently once it is there, ` +
+          'so its tokens cannot be told from theirs. Split the conversation so that this is its last turn.',
+      )
+    }
+    const end = ids.findIndex((id, index) => index >= prefix.length && ends.has(id))
+    if (end === -1 || end >= turnLimit(turns, turn, ids, tokenizer)) {
+      const names = [...ends].map((id) => tokenizer.decode([id], { control: true })).join(', ')
+      throw new UserError(
+        `messages[${turn}]: the chat template ends this assistant turn with none of the model's end tokens (${names}), ` +
+          'so the model would never learn to stop. Use another template (template: FILE).',
+      )
+    }
+    mask.fill(1, prefix.length, end + 1)
+  })
+  return rendered(ids, mask)
+}
+
+/** Where the tokens of turn `turn` end at the latest: with what is rendered up to it, where that can be told. */
+function turnLimit(turns: readonly Message[], turn: number, ids: readonly number[], tokenizer: Tokenizer): number {
+  if (turn === turns.length - 1) return ids.length
+  const through = tokenizer.encodeChat(turns.slice(0, turn + 1), { generationPrompt: false })
+  return isPrefix(through, ids) ? through.length : ids.length
+}
+
+function renderTurns({ prompt, completion }: PromptCompletionRow, tokenizer: Tokenizer): RenderedRow {
+  const promptTurns = asTurns(prompt, 'user')
+  const promptIds = tokenizer.encodeChat(promptTurns, { generationPrompt: true })
+  const ids = tokenizer.encodeChat([...promptTurns, ...asTurns(completion, 'assistant')], { generationPrompt: false })
+  return afterPrompt(promptIds, ids, 'the chat template renders the prompt differently once the completion follows it')
+}
+
+function renderPlain({ prompt, completion }: { prompt: string; completion: string }, tokenizer: Tokenizer): RenderedRow {
+  if (tokenizer.eosTokenId === undefined) {
+    throw new UserError('the tokenizer names no end token (eos_token), so the model could not learn to stop.')
+  }
+  const begin = tokenizer.addBos && tokenizer.bosTokenId !== undefined ? [tokenizer.bosTokenId] : []
+  const promptIds = [...begin, ...tokenizer.encode(prompt)]
+  const ids = [...begin, ...tokenizer.encode(prompt + completion), tokenizer.eosTokenId]
+  return afterPrompt(promptIds, ids, 'a token spans the end of the prompt and the beginning of the completion; ' +
+    'let the prompt end before a space or line break and the completion begin with it')
+}
+
+function afterPrompt(promptIds: readonly number[], ids: readonly number[], reason: string): RenderedRow {
+  if (!isPrefix(promptIds, ids)) {
+    throw new UserError(`the prompt's tokens are not the first of the row's: ${reason}.`)
+  }
+  return rendered(ids, new Uint8Array(ids.length).fill(1, promptIds.length))
+}
+
+function rendered(ids: readonly number[], mask: Uint8Array): RenderedRow {
+  if (mask.length > 0) mask[0] = 0
+  return { ids: Int32Array.from(ids), mask }
+}
+
+/** Both strings where the row is to be taken raw; undefined where the chat template renders it. */
+function plainText(
+  { prompt, completion }: PromptCompletionRow,
+  tokenizer: Tokenizer,
+  options: RenderOptions,
+): { prompt: string; completion: string } | undefined {
+  const plain = typeof prompt === 'string' && typeof completion === 'string'
+  if (options.template === 'none' && !plain) {
+    throw new UserError('prompt and completion must be plain strings where the recipe says template: none.')
+  }
+  return plain && (options.template === 'none' || !tokenizer.hasTemplate) ? { prompt, completion } : undefined
+}
+
+function asTurns(turns: PromptCompletionRow['prompt'], role: string): Message[] {
+  return typeof turns === 'string' ? [{ role, content: turns }] : turns.map(asMessage)
+}
+
+function asMessage({ role, content }: Message): Message {
+  return { role, content }
+}
+
+function isPrefix(prefix: readonly number[], ids: readonly number[]): boolean {
+  return prefix.length <= ids.length && prefix.every((id, index) => id === ids[index])
+}
+
+/** Rows ready to train on, and what became of those that are not among them. */
+export interface RenderedRows {
+  readonly rows: readonly RenderedRow[]
+  /** Where each of `rows` came from. */
+  readonly places: readonly string[]
+  /** Rows that lost their end to `maxLength`, dropped ones included. */
+  readonly truncated: readonly string[]
+  /** Rows left out because `maxLength` cut away every token that carries loss. */
+  readonly dropped: readonly string[]
+}
+
+/**
+ * Renders rows and cuts them to `maxLength` tokens, keeping the start.
+ * Throws a UserError that names the first row that cannot be rendered, or where no row is left.
+ */
+export function renderRows(
+  rows: readonly Located<SftRow>[],
+  tokenizer: Tokenizer,
+  options: RenderOptions & { readonly maxLength: number },
+): RenderedRows {
+  const kept: RenderedRow[] = []
+  const places: string[] = []
+  const truncated: string[] = []
+  const dropped: string[] = []
+  for (const { where, row } of rows) {
+    const whole = renderLocated(row, where, tokenizer, options)
+    const cut = truncateRow(whole, options.maxLength)
+    if (cut !== whole) truncated.push(where)
+    if (cut.mask.includes(1)) {
+      kept.push(cut)
+      places.push(where)
+    } else {
+      dropped.push(where)
+    }
+  }
+  if (kept.length === 0) {
+    throw new UserError(
+      `max_length ${options.maxLength} cuts every token that carries loss from all ${rows.length} rows ` +
+        `(the first is ${dropped[0] ?? 'missing'}). Raise max_length or shorten the prompts.`,
+      { exitCode: 2 },
+    )
+  }
+  return { rows: kept, places, truncated, dropped }
+}
+
+/** The first `maxLength` tokens of a row; the row itself where it is not longer. */
+export function truncateRow(row: RenderedRow, maxLength: number): RenderedRow {
+  if (row.ids.length <= maxLength) return row
+  return { ids: row.ids.slice(0, maxLength), mask: row.mask.slice(0, maxLength) }
+}
+
+function renderLocated(row: SftRow, where: string, tokenizer: Tokenizer, options: RenderOptions): RenderedRow {
+  try {
+    return renderRow(row, tokenizer, options)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError(`${where}: ${messageOf(error)}`, { exitCode: 2, cause: error })
+  }
+}
