@@ -1,0 +1,130 @@
+/** Adapters as PEFT stores them: adapter_config.json beside adapter_model.safetensors. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError, messageOf } from '../errors.ts'
+import { replaceDirectory, writeFileDurably } from '../files.ts'
+import type { ModelConfig } from './config.ts'
+import { linearModules } from './decoder.ts'
+import { loraNames, loraShapes, type Adapter, type LoraConfig } from './lora.ts'
+import { pickleError } from './safetensors-header.ts'
+import { openSafetensors, writeSafetensors, type SafetensorsFile } from './safetensors.ts'
+
+const prefix = 'base_model.model.'
+
+const schema = z.looseObject({
+  peft_type: z.literal('LORA'),
+  r: z.int().positive(),
+  lora_alpha: z.number(),
+  use_rslora: z.boolean().nullish(),
+  use_dora: z.boolean().nullish(),
+  bias: z.string().nullish(),
+  fan_in_fan_out: z.boolean().nullish(),
+  modules_to_save: z.array(z.string()).nullish(),
+  rank_pattern: z.record(z.string(), z.number()).nullish(),
+  alpha_pattern: z.record(z.string(), z.number()).nullish(),
+})
+
+/**
+ * Reads a LoRA adapter for a model. Throws a UserError that names file, key or tensor where the adapter is damaged,
+ * of a kind that is not implemented, or made for another base (its tensors' names or shapes do not fit).
+ */
+export function loadAdapter(directory: string, config: ModelConfig): Adapter {
+  const settings = readSettings(join(directory, 'adapter_config.json'))
+  const path = join(directory, 'adapter_model.safetensors')
+  if (!existsSync(path)) {
+    const pickle = join(directory, 'adapter_model.bin')
+    if (existsSync(pickle)) throw pickleError(pickle)
+    throw new UserError(`${directory}: there is no adapter_model.safetensors in it`)
+  }
+  const file = openSafetensors(path)
+  try {
+    const lora: LoraConfig = {
+      rank: settings.r,
+      alpha: settings.lora_alpha,
+      rankStabilized: settings.use_rslora ?? false,
+      modules: linearModules(config).filter((module) => file.tensors.has(prefix + loraNames(module).a)),
+    }
+    const shapes = loraShapes(config, lora)
+    checkFit(file, path, shapes, lora)
+    return { config: lora, parameters: new Map([...shapes.keys()].map((name) => [name, file.read(prefix + name)])) }
+  } finally {
+    file.close()
+  }
+}
+
+function readSettings(path: string): z.output<typeof schema> {
+  let json: unknown
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new UserError(`${path}: not a readable adapter configuration: ${messageOf(error)}`, { cause: error })
+  }
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!
+    throw new UserError(`${path}: ${issue.path.join('.')}: ${issue.message}. Only LoRA adapters of PEFT can be used.`)
+  }
+  const settings = parsed.data
+  const refuse = (key: string, why: string): never => {
+    throw new UserError(`${path}: ${key} is set: ${why} is not implemented`)
+  }
+  if (settings.use_dora) refuse('use_dora', 'DoRA')
+  if (settings.fan_in_fan_out) refuse('fan_in_fan_out', 'a transposed base layer')
+  if (settings.bias != null && settings.bias !== 'none') refuse('bias', 'a trained bias')
+  if (settings.modules_to_save?.length) refuse('modules_to_save', 'a fully trained module beside the adapter')
+  for (const key of ['rank_pattern', 'alpha_pattern'] as const) {
+    if (Object.keys(settings[key] ?? {}).length > 0) refuse(key, 'a rank or alpha that differs between layers')
+  }
+  return settings
+}
+
+function checkFit(file: SafetensorsFile, path: string, shapes: ReadonlyMap<string, readonly number[]>, lora: LoraConfig): void {
+  const misfit = (tensor: string, problem: string): UserError =>
+    new UserError(`${path}: tensor ${tensor} ${problem}. The adapter was made for another base model.`)
+  for (const name of file.tensors.keys()) {
+    if (!name.startsWith(prefix) || !shapes.has(name.slice(prefix.length))) throw misfit(name, 'has no place in this model')
+  }
+  if (lora.modules.length === 0) throw new UserError(`${path}: holds no LoRA matrices`)
+  for (const [name, shape] of shapes) {
+    const entry = file.tensors.get(prefix + name)
+    if (entry === undefined) throw misfit(prefix + name, 'is missing')
+    if (entry.shape.join() !== shape.join()) throw misfit(prefix + name, `is [${entry.shape.join(', ')}], not [${shape.join(', ')}] (rank ${lora.rank})`)
+  }
+}
+
+/** Writes an adapter directory that PEFT loads; whole or not at all. @param baseModel what the user named as the base */
+export async function saveAdapter(directory: string, adapter: Adapter, config: ModelConfig, baseModel: string | null): Promise<void> {
+  await replaceDirectory(directory, (aside) => writeAdapter(aside, adapter, config, baseModel))
+}
+
+/** Writes the two files into an existing directory. */
+export async function writeAdapter(directory: string, adapter: Adapter, config: ModelConfig, baseModel: string | null): Promise<void> {
+  const shapes = loraShapes(config, adapter.config)
+  await writeFileDurably(join(directory, 'adapter_config.json'), JSON.stringify(peftSettings(adapter.config, config.layers, baseModel), null, 2) + '\n')
+  await writeSafetensors(
+    join(directory, 'adapter_model.safetensors'),
+    [...adapter.parameters].map(([name, data]) => ({ name: prefix + name, dtype: 'F32', shape: shapes.get(name)!, data })),
+    { format: 'pt' },
+  )
+}
+
+function peftSettings(lora: LoraConfig, layers: number, baseModel: string | null): Record<string, unknown> {
+  const kinds = [...new Set(lora.modules.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
+  // PEFT matches by ending: a kind's last name stands for all its layers; where some are left out, each is named whole.
+  const everyLayer = kinds.length * layers === lora.modules.length
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseModel,
+    r: lora.rank,
+    lora_alpha: lora.alpha,
+    use_rslora: lora.rankStabilized,
+    target_modules: everyLayer ? kinds : lora.modules,
+    lora_dropout: 0,
+    bias: 'none',
+    fan_in_fan_out: false,
+    init_lora_weights: true,
+    inference_mode: true,
+  }
+}

@@ -1,0 +1,61 @@
+import type { Device } from '../runtime/device.ts'
+import type { WeightFile } from '../runtime/weights.ts'
+import type { ModelConfig } from '../models/config.ts'
+import { linearModules, linearShape, parameterShapes, type DecoderParts } from '../models/decoder.ts'
+import type { TensorSource } from '../models/files.ts'
+import { loraNames, withLora, type Adapter, type LoraConfig } from '../models/lora.ts'
+import { frozenParts, trainableParts, type Precision } from '../models/parts.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** What is trained: a decoder as a graph, and the values of the graph inputs that are its parameters. */
+export interface Policy {
+  readonly config: ModelConfig
+  readonly parts: DecoderParts
+  readonly parameters: ReadonlyMap<string, Tensor>
+  /** Updated in place by the optimizer. */
+  readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>
+  /** The frozen base's weights; undefined where all are trained. */
+  readonly weights: WeightFile | undefined
+}
+
+/** Where and how a policy's graphs run. */
+export interface Placement {
+  readonly device: Device
+  readonly threads: number | undefined
+}
+
+/** A low-rank adapter over a frozen base. */
+export function loraPolicy(config: ModelConfig, adapter: Adapter, precision: Precision, weights: WeightFile): Policy {
+  const { parts, parameters } = withLora(frozenParts(config, precision), config, adapter.config)
+  return { config, parts, parameters, values: adapter.parameters, weights }
+}
+
+/** Every weight of the model, for full fine-tuning. */
+export function fullPolicy(model: TensorSource & { readonly config: ModelConfig }): Policy {
+  const values = new Map([...parameterShapes(model.config).keys()].map((name) => [name, model.read(name)]))
+  return { config: model.config, ...trainableParts(model.config), values, weights: undefined }
+}
+
+/**
+ * A fresh adapter: A Kaiming-uniform with a = √5, that is uniform within ±1/√in, B zero (PEFT's default), so that the
+ * first step starts from the base.
+ */
+export function initialAdapter(config: ModelConfig, lora: LoraConfig, random: () => number): Adapter {
+  const parameters = new Map<string, Float32Array<ArrayBuffer>>()
+  for (const module of lora.modules) {
+    const [outputs, inputs] = linearShape(config, module)
+    const { a, b } = loraNames(module)
+    const bound = 1 / Math.sqrt(inputs)
+    parameters.set(a, new Float32Array(lora.rank * inputs).map(() => (2 * random() - 1) * bound))
+    parameters.set(b, new Float32Array(outputs * lora.rank))
+  }
+  return { config: lora, parameters }
+}
+
+/** The full names of the layers that a recipe's `targets` mean: all of them, or those with one of the given names. */
+export function targetModules(config: ModelConfig, targets: string | readonly string[]): string[] {
+  const modules = linearModules(config)
+  if (targets === 'all-linear') return modules
+  const wanted = typeof targets === 'string' ? [targets] : targets
+  return modules.filter((module) => wanted.some((name) => module === name || module.endsWith(`.${name}`)))
+}
