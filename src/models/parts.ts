@@ -1,6 +1,6 @@
 import { frozenLinear, quantizedMatmul, tokenLogprobs, type LinearMap, type QuantizedWeight } from '../tensor/functions.ts'
-import { add, gather, logSoftmax, matmul, pick } from '../tensor/operators.ts'
-import { input, weight, type Tensor } from '../tensor/tensor.ts'
+import { add, equal, gather, logSoftmax, matmul, pick, stopGradient, unsqueeze, where } from '../tensor/operators.ts'
+import { input, integers, weight, type Tensor } from '../tensor/tensor.ts'
 import type { ModelConfig } from './config.ts'
 import { embeddingName, hasBias, headName, linearShape, parameterShapes, type DecoderParts } from './decoder.ts'
 import { int8Block } from './quantize.ts'
@@ -35,7 +35,7 @@ export function trainableParts(config: ModelConfig): { parts: DecoderParts; para
   const parameter = (name: string): Tensor => parameters.get(name)!
   const logits = (hidden_NH: Tensor): Tensor => matmul(hidden_NH, parameter(headName(config)), { transposeB: true })
   const parts: DecoderParts = {
-    embed: (ids_BS) => gather(parameter(embeddingName), ids_BS),
+    embed: (ids_BS) => trainedEmbedding(parameter(embeddingName), ids_BS, config.padTokenId),
     linear: (module, x) => {
       const y = matmul(x, parameter(`${module}.weight`), { transposeB: true })
       return hasBias(config, module) ? add(y, parameter(`${module}.bias`)) : y
@@ -45,6 +45,14 @@ export function trainableParts(config: ModelConfig): { parts: DecoderParts; para
     logits,
   }
   return { parts, parameters }
+}
+
+/** Looking up the padding token trains nothing, even where it also ends turns: torch's nn.Embedding with padding_idx. */
+function trainedEmbedding(table: Tensor, ids_BS: Tensor, padTokenId: number | undefined): Tensor {
+  const rows = gather(table, ids_BS)
+  if (padTokenId === undefined) return rows
+  const isPadding_BS1 = unsqueeze(equal(ids_BS, integers(padTokenId)), -1)
+  return where(isPadding_BS1, stopGradient(rows), rows)
 }
 
 function scaleSize(config: ModelConfig, module: string): number {

@@ -68,6 +68,11 @@ export function less(a: Tensor, b: Tensor): Tensor {
   return node1({ type: 'Less', inputs: [a, b], shape: broadcastShapes(a.shape, b.shape), dtype: 'bool' })
 }
 
+/** a = b, as booleans. */
+export function equal(a: Tensor, b: Tensor): Tensor {
+  return node1({ type: 'Equal', inputs: [a, b], shape: broadcastShapes(a.shape, b.shape), dtype: 'bool' })
+}
+
 /** `a` where the condition holds, else `b`. */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   const shape = broadcastShapes(condition.shape, broadcastShapes(a.shape, b.shape))

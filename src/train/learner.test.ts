@@ -12,7 +12,7 @@ import { methods } from '../methods/index.ts'
 import { WeightFile } from '../runtime/weights.ts'
 import { Learner } from './learner.ts'
 import { clipGradients, createAdamW } from './optimizer.ts'
-import { fullPolicy, loraPolicy, type Policy } from './policy.ts'
+import { fullPolicy, isDecayed, loraPolicy, type Policy } from './policy.ts'
 import { checkRecipe, type Recipe } from './recipe.ts'
 import { scheduleFactor } from './schedule.ts'
 
@@ -35,7 +35,7 @@ for (const file of readdirSync(fixtures)) {
     const policy = openPolicy(fixture.model, recipe)
     const learner = await Learner.compile(policy, methods['sft']!, {}, { device: 'cpu', threads: 1 })
     const { betas, eps, weight_decay, lr: peak, max_grad_norm } = recipe.optimizer
-    const adamw = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay })
+    const adamw = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: (name) => ({ decay: isDecayed(name) }) })
 
     for (const [step, expected] of fixture.steps.entries()) {
       const rows = batchOf(fixture.tokens, step, recipe.batch)

@@ -59,3 +59,8 @@ export function targetModules(config: ModelConfig, targets: string | readonly st
   const wanted = typeof targets === 'string' ? [targets] : targets
   return modules.filter((module) => wanted.some((name) => module === name || module.endsWith(`.${name}`)))
 }
+
+/** Norms and biases are spared from weight decay, as in transformers' Trainer. */
+export function isDecayed(parameter: string): boolean {
+  return !/norm\.weight$|\.bias$/.test(parameter)
+}
