@@ -116,7 +116,7 @@ function bestFit(order: readonly number[], lengths: readonly number[], capacity:
 }
 
 function fill(bins: readonly Bin[], rows: readonly RenderedRow[], lengths: readonly number[]): MicroBatch {
-  const length = roundUp(Math.max(...bins.map((bin) => bin.used)))
+  const length = roundUp(Math.max(...bins.map(bin => bin.used)))
   const ids = new BigInt64Array(bins.length * length)
   const positions = new Int32Array(ids.length)
   const segments = new Int32Array(ids.length).fill(-1)

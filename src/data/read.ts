@@ -34,7 +34,7 @@ export interface ParsedFile<Row> {
  */
 export async function readRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<Located<Row>[]> {
   const { entries } = await parseRows(file, kinds)
-  return entries.map((entry) => {
+  return entries.map(entry => {
     if ('row' in entry) return entry
     throw new UserError(`${entry.where}: ${entry.problem}`, { exitCode: 2 })
   })
@@ -65,13 +65,13 @@ export async function parseRows<Row>(file: string, kinds: readonly RowKind<Row>[
 
 function unknownKind<Row>(value: object, kinds: readonly RowKind<Row>[]): string {
   const keys = Object.keys(value)
-  const fields = [...new Set(kinds.flatMap((kind) => kind.fields))]
-  const slip = fields.filter((field) => !keys.includes(field)).flatMap((field) => {
-    const key = nearest(field, keys.filter((candidate) => !fields.includes(candidate)))
+  const fields = [...new Set(kinds.flatMap(kind => kind.fields))]
+  const slip = fields.filter(field => !keys.includes(field)).flatMap(field => {
+    const key = nearest(field, keys.filter(candidate => !fields.includes(candidate)))
     return key === undefined ? [] : [`is "${key}" meant to be "${field}"?`]
   })[0]
   const has = keys.length === 0 ? 'no fields' : `the fields ${keys.join(', ')}`
-  return `the row has ${has}${slip === undefined ? '' : ` (${slip})`}; a row looks like ${kinds.map((kind) => kind.example).join(' or ')}`
+  return `the row has ${has}${slip === undefined ? '' : ` (${slip})`}; a row looks like ${kinds.map(kind => kind.example).join(' or ')}`
 }
 
 async function readValues(file: string): Promise<Parsed<unknown>[]> {

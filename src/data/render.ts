@@ -54,7 +54,7 @@ function renderMessages({ messages }: MessagesRow, tokenizer: Tokenizer, options
     }
     const end = ids.findIndex((id, index) => index >= prefix.length && ends.has(id))
     if (end === -1 || end >= turnLimit(turns, turn, ids, tokenizer)) {
-      const names = [...ends].map((id) => tokenizer.decode([id], { control: true })).join(', ')
+      const names = [...ends].map(id => tokenizer.decode([id], { control: true })).join(', ')
       throw new UserError(
         `messages[${turn}]: the chat template ends this assistant turn with none of the model's end tokens (${names}), ` +
           'so the model would never learn to stop. Use another template (template: FILE).',

@@ -25,7 +25,7 @@ const roleSchema = z.enum(roles, {
 /** OpenAI's list of parts, of which only text can be read. */
 const partsSchema = z
   .array(z.strictObject({ type: z.literal('text'), text: z.string() }))
-  .transform((parts) => parts.map((part) => part.text).join(''))
+  .transform(parts => parts.map(part => part.text).join(''))
 
 /** A turn of a training row. `weight: 0` (OpenAI's) takes the loss from an assistant turn. */
 export const messageSchema = z.strictObject({
@@ -85,13 +85,13 @@ export type SftRow = MessagesRow | PromptCompletionRow
 /** The kind with the most of its fields in `value`: kinds may share fields. */
 export function detectKind<Row>(value: object, kinds: readonly RowKind<Row>[]): RowKind<Row> | undefined {
   return kinds
-    .filter((kind) => kind.fields.every((field) => field in value))
+    .filter(kind => kind.fields.every(field => field in value))
     .toSorted((a, b) => b.fields.length - a.fields.length)[0]
 }
 
 /** What is wrong with a row, by the place in it: `messages[1].role: unknown role "assistnat"; …`. */
 export function describeIssues(error: z.ZodError): string {
-  return error.issues.map((issue) => {
+  return error.issues.map(issue => {
     const place = issue.path.reduce<string>(
       (path, key) => path + (typeof key === 'number' ? `[${key}]` : path === '' ? String(key) : `.${String(key)}`),
       '',
@@ -106,13 +106,13 @@ function defineKind<Row>(kind: RowKind<Row>): RowKind<Row> {
 
 function requireAssistant(context: z.core.ParsePayload<string | readonly RowMessage[]>): void {
   const turns = context.value
-  if (typeof turns === 'string' || turns.some((turn) => turn.role === 'assistant')) return
+  if (typeof turns === 'string' || turns.some(turn => turn.role === 'assistant')) return
   context.issues.push({ code: 'custom', message: 'has no assistant turn, so nothing to learn', input: turns })
 }
 
 function requireLoss(context: z.core.ParsePayload<readonly RowMessage[]>): void {
   requireAssistant(context)
-  const assistant = context.value.filter((turn) => turn.role === 'assistant')
-  if (assistant.length === 0 || assistant.some((turn) => turn.weight !== 0)) return
+  const assistant = context.value.filter(turn => turn.role === 'assistant')
+  if (assistant.length === 0 || assistant.some(turn => turn.weight !== 0)) return
   context.issues.push({ code: 'custom', message: 'has no assistant turn with weight 1, so nothing to learn', input: context.value })
 }

@@ -24,7 +24,7 @@ export class ChatTemplate {
         add_generation_prompt: options.generationPrompt,
       })
     } catch (error) {
-      const roles = messages.map((message) => message.role).join(', ')
+      const roles = messages.map(message => message.role).join(', ')
       throw new UserError(
         `The model's chat template cannot render this conversation (roles: ${roles}): ${messageOf(error)}`,
         { cause: error },

@@ -35,9 +35,9 @@ export class ControlTokens {
       this.#contentById.set(token.id, token.content)
     }
     if (tokens.length === 0) return
-    const contents = tokens.map((token) => token.content).toSorted((a, b) => b.length - a.length)
-    this.#whole = new RegExp(contents.map((content) => escape(content)).join('|'), 'g')
-    this.#opening = new RegExp(contents.map((content) => openingPattern(content)).join('|'), 'g')
+    const contents = tokens.map(token => token.content).toSorted((a, b) => b.length - a.length)
+    this.#whole = new RegExp(contents.map(content => escape(content)).join('|'), 'g')
+    this.#opening = new RegExp(contents.map(content => openingPattern(content)).join('|'), 'g')
   }
 
   /** The text of control token `id`; undefined for any other token. */
@@ -76,14 +76,14 @@ export class ControlTokens {
   guard(messages: readonly Message[], template: string): GuardedMessages {
     const opening = this.#opening
     const suspicious = (text: string): boolean => opening !== undefined && text.search(opening) !== -1
-    if (!messages.some((message) => suspicious(message.content) || suspicious(message.role))) {
-      return { messages, restore: (text) => text }
+    if (!messages.some(message => suspicious(message.content) || suspicious(message.role))) {
+      return { messages, restore: text => text }
     }
-    const mark = unusedCharacter([template, ...messages.flatMap((message) => [message.role, message.content])])
-    const guarded = (text: string): string => text.replace(opening!, (first) => first + mark)
+    const mark = unusedCharacter([template, ...messages.flatMap(message => [message.role, message.content])])
+    const guarded = (text: string): string => text.replace(opening!, first => first + mark)
     return {
-      messages: messages.map((message) => ({ role: guarded(message.role), content: guarded(message.content) })),
-      restore: (text) => text.replaceAll(mark, ''),
+      messages: messages.map(message => ({ role: guarded(message.role), content: guarded(message.content) })),
+      restore: text => text.replaceAll(mark, ''),
     }
   }
 }
@@ -102,7 +102,7 @@ function escape(text: string): string {
 function unusedCharacter(texts: readonly string[]): string {
   for (let point = privateUse.first; point <= privateUse.last; point++) {
     const character = String.fromCodePoint(point)
-    if (!texts.some((text) => text.includes(character))) return character
+    if (!texts.some(text => text.includes(character))) return character
   }
   throw new UserError('The conversation uses every private-use character of Unicode; none is left to mark its text with.')
 }

@@ -49,5 +49,5 @@ export const preTokenizers: ReadonlyMap<string, NamedPreTokenizer> = new Map([
 
 /** The pre-tokenizer as tokenizer.json writes it. */
 export function preTokenizerJson({ patterns }: NamedPreTokenizer): Component {
-  return { type: 'Sequence', pretokenizers: [...patterns.map((pattern) => split(pattern)), byteLevel] }
+  return { type: 'Sequence', pretokenizers: [...patterns.map(pattern => split(pattern)), byteLevel] }
 }

@@ -47,7 +47,7 @@ export class TextTokenizer implements Tokenizer {
   constructor(source: TokenizerSource) {
     const { json, config } = source
     this.source = source
-    this.#control = new ControlTokens(json.added_tokens.filter((token) => token.special))
+    this.#control = new ControlTokens(json.added_tokens.filter(token => token.special))
     this.#library = createLibrary(source)
     this.#innerLibrary = createInnerLibrary(source, this.#library)
     this.vocabSize = 1 + highestId(json)
@@ -86,7 +86,7 @@ export class TextTokenizer implements Tokenizer {
     const template = this.#requireTemplate()
     const guarded = this.#control.guard(messages, template.source)
     const segments = this.#control.split(template.render(guarded.messages, options))
-    return this.#encodeSegments(segments.map((segment) => (typeof segment === 'string' ? guarded.restore(segment) : segment)))
+    return this.#encodeSegments(segments.map(segment => (typeof segment === 'string' ? guarded.restore(segment) : segment)))
   }
 
   renderChat(messages: readonly Message[], options: { generationPrompt: boolean }): string {
@@ -96,7 +96,7 @@ export class TextTokenizer implements Tokenizer {
   }
 
   withTemplate(template: string): TextTokenizer {
-    const files = this.source.files.filter((file) => file.name !== 'chat_template.jinja')
+    const files = this.source.files.filter(file => file.name !== 'chat_template.jinja')
     return new TextTokenizer({
       ...this.source,
       template,
@@ -131,7 +131,7 @@ export class TextTokenizer implements Tokenizer {
   }
 
   #decodeText(ids: readonly number[]): string {
-    const known = ids.filter((id) => this.#control.content(id) === undefined && this.#library.id_to_token(id) !== undefined)
+    const known = ids.filter(id => this.#control.content(id) === undefined && this.#library.id_to_token(id) !== undefined)
     if (known.length === 0) return ''
     return this.#library.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false })
   }
@@ -145,7 +145,7 @@ export class TextTokenizer implements Tokenizer {
 function createLibrary({ name, json, config }: TokenizerSource): LibraryTokenizer {
   const settings = {
     ...json,
-    added_tokens: json.added_tokens.filter((token) => !token.special),
+    added_tokens: json.added_tokens.filter(token => !token.special),
     pre_tokenizer: portablePreTokenizer(json.pre_tokenizer),
     // Special tokens around a text are added by whoever needs them, never by the library.
     post_processor: null,
@@ -163,7 +163,7 @@ function createInnerLibrary({ json, config }: TokenizerSource, outer: LibraryTok
   const library = new LibraryTokenizer(
     {
       ...json,
-      added_tokens: json.added_tokens.filter((token) => !token.special),
+      added_tokens: json.added_tokens.filter(token => !token.special),
       pre_tokenizer: portablePreTokenizer(inner),
       post_processor: null,
       model: { type: 'BPE', vocab: {}, merges: [] },

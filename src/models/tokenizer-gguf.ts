@@ -118,22 +118,22 @@ class MetadataReader {
   }
 
   optionalString(key: string): string | undefined {
-    return this.#optional(key, 'string', (value) => typeof value === 'string')
+    return this.#optional(key, 'string', value => typeof value === 'string')
   }
 
   optionalBoolean(key: string): boolean | undefined {
-    return this.#optional(key, 'boolean', (value) => typeof value === 'boolean')
+    return this.#optional(key, 'boolean', value => typeof value === 'boolean')
   }
 
   strings(key: string): readonly string[] {
     const isStrings = (value: GgufValue): value is readonly string[] =>
-      Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+      Array.isArray(value) && value.every(entry => typeof entry === 'string')
     return this.#optional(key, 'list of strings', isStrings) ?? this.#missing(key)
   }
 
   numbers(key: string, length: number): readonly number[] {
     const isNumbers = (value: GgufValue): value is readonly number[] =>
-      Array.isArray(value) && value.length === length && value.every((entry) => typeof entry === 'number')
+      Array.isArray(value) && value.length === length && value.every(entry => typeof entry === 'number')
     return this.#optional(key, `list of ${length} numbers`, isNumbers) ?? this.#missing(key)
   }
 

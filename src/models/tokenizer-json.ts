@@ -26,9 +26,9 @@ export const tokenizerJsonSchema = z.looseObject({
 })
 
 const tokenSchema = z
-  .union([z.string(), z.looseObject({ content: z.string() }).transform((token) => token.content)])
+  .union([z.string(), z.looseObject({ content: z.string() }).transform(token => token.content)])
   .nullish()
-  .transform((token) => token ?? undefined)
+  .transform(token => token ?? undefined)
 
 /** What this project looks at in tokenizer_config.json. */
 export const tokenizerConfigSchema = z.looseObject({
@@ -40,7 +40,7 @@ export const tokenizerConfigSchema = z.looseObject({
   chat_template: z
     .union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))])
     .nullish()
-    .transform((template) => (Array.isArray(template) ? template.find((t) => t.name === 'default')?.template : template)),
+    .transform(template => (Array.isArray(template) ? template.find(t => t.name === 'default')?.template : template)),
 })
 
 export type AddedToken = z.infer<typeof addedTokenSchema>

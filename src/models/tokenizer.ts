@@ -117,7 +117,7 @@ export class TokenStream {
   /** Takes the next id; returns the text that can be printed now, often ''. */
   push(id: number): string {
     this.#ids.push(id)
-    return this.#advance((text) => !text.endsWith('\uFFFD'))
+    return this.#advance(text => !text.endsWith('\uFFFD'))
   }
 
   /** The rest at the end of the sequence, incomplete characters as U+FFFD. */
