@@ -19,6 +19,11 @@ test('the best evaluation is the lowest, and the earlier of equal ones', () => {
   assert.equal(isBest(noProgress, 0), false)
 })
 
+test('the progress can be taken from a checkpoint\'s state, and nothing else of it is taken along', () => {
+  const state = { best: { step: 4, loss: 1 }, evaluationsSinceBest: 0, step: 4, tokens: 9 }
+  assert.deepEqual(afterEvaluation(state, 5, 2), { best: { step: 4, loss: 1 }, evaluationsSinceBest: 1 })
+})
+
 test('patience counts evaluations in a row that bring nothing better', () => {
   assert.equal(stopsAt([3, 2, 2.1, 1.9, 2, 2, 1], 2), 5)
   assert.equal(stopsAt([3, 2, 2, 1], 1), 2)

@@ -15,7 +15,7 @@ export function afterEvaluation(progress: Progress, step: number, loss: number):
   const improved = loss < (progress.best?.loss ?? Infinity)
   return improved
     ? { best: { step, loss }, evaluationsSinceBest: 0 }
-    : { ...progress, evaluationsSinceBest: progress.evaluationsSinceBest + 1 }
+    : { best: progress.best, evaluationsSinceBest: progress.evaluationsSinceBest + 1 }
 }
 
 /** Whether the latest evaluation was the best one. */
