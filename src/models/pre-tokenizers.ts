@@ -1,4 +1,4 @@
-import { byteLevel, gpt2Pattern, split } from './tokenizer-json.ts'
+import { byteLevel, gpt2Pattern, portablePreTokenizer, split } from './tokenizer-json.ts'
 import type { Component } from './tokenizer-json.ts'
 
 /** What a GGUF leaves out of its tokenizer: it holds only the name of the way text is split before the merges. */
@@ -50,4 +50,27 @@ export const preTokenizers: ReadonlyMap<string, NamedPreTokenizer> = new Map([
 /** The pre-tokenizer as tokenizer.json writes it. */
 export function preTokenizerJson({ patterns }: NamedPreTokenizer): Component {
   return { type: 'Sequence', pretokenizers: [...patterns.map(pattern => split(pattern)), byteLevel] }
+}
+
+/** The name of the way that a byte-level tokenizer.json splits text; undefined where llama.cpp has none for it. */
+export function preTokenizerName(component: Component | null, ignoreMerges: boolean): string | undefined {
+  const patterns = splitPatterns(portablePreTokenizer(component))
+  for (const [name, known] of preTokenizers) {
+    const same = known.patterns.length === patterns.length && known.patterns.every((pattern, i) => pattern === patterns[i])
+    if (same && (known.ignoreMerges ?? false) === ignoreMerges) return name
+  }
+  return undefined
+}
+
+/** Every regular expression of a pre-tokenizer in its order; a part of another kind stands as its type's name. */
+function splitPatterns(component: Component | null): string[] {
+  if (component === null) return []
+  const parts = component['pretokenizers']
+  if (component.type === 'Sequence' && Array.isArray(parts)) return parts.flatMap((part: Component) => splitPatterns(part))
+  if (component.type === 'ByteLevel' && component['add_prefix_space'] !== true) return []
+  const pattern = component['pattern']
+  if (component.type !== 'Split' || typeof pattern !== 'object' || pattern === null || !('Regex' in pattern)) {
+    return [component.type]
+  }
+  return [String(pattern.Regex)]
 }

@@ -62,6 +62,11 @@ export class TextTokenizer implements Tokenizer {
     return this.#template !== undefined
   }
 
+  /** The chat template's Jinja source. */
+  get template(): string | undefined {
+    return this.#template?.source
+  }
+
   encode(text: string, options: { control?: boolean } = {}): number[] {
     return this.#encodeSegments(options.control === true ? this.#control.split(text) : [text])
   }

@@ -1,12 +1,10 @@
 import { UserError } from '../errors.ts'
+import type { GgufValue } from './gguf-parser.ts'
 import { preTokenizerJson, preTokenizers } from './pre-tokenizers.ts'
 import type { NamedPreTokenizer } from './pre-tokenizers.ts'
 import { TextTokenizer } from './text-tokenizer.ts'
 import { tokenizerConfigSchema, tokenizerJsonSchema } from './tokenizer-json.ts'
 import type { Tokenizer } from './tokenizer.ts'
-
-/** A value of a GGUF file's metadata. */
-export type GgufValue = string | number | bigint | boolean | readonly GgufValue[]
 
 /** `tokenizer.ggml.token_type`, llama.cpp's llama_token_type. */
 export const tokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
