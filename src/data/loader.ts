@@ -1,4 +1,4 @@
-import { Random } from './random.ts'
+import { Random } from '../random.ts'
 
 /** Where a loader stands: `index` rows of `epoch` (both from 0) are taken. With the seed it is all a resume needs. */
 export interface LoaderState {

@@ -19,7 +19,7 @@ export interface PackedBatch {
   readonly segments: Int32Array
   /** What is predicted, N in all: at `positions[n]` (index into [B * S]) the token `labels[n]`, for input row `rows[n]`. */
   readonly targets: {
-    readonly positions: BigInt64Array
+    readonly positions: Int32Array
     readonly labels: BigInt64Array
     readonly rows: Int32Array
   }
@@ -49,7 +49,7 @@ export function forwardFeeds(config: ModelConfig, batch: PackedBatch, rotary: Ro
     cos: { data: cos, shape: rotation },
     sin: { data: sin, shape: rotation },
     mask: { data: packedMask(batch, config.slidingWindow), shape: [bins, 1, length, length] },
-    target_positions: { data: targets.positions, shape: count },
+    target_positions: { data: BigInt64Array.from(targets.positions, BigInt), shape: count },
     labels: { data: targets.labels, shape: count },
   }
 }
@@ -76,7 +76,7 @@ export function onePerBin(sequences: readonly ArrayLike<number>[], masks?: reado
   const ids = new BigInt64Array(bins * length)
   const positions = new Int32Array(bins * length)
   const segments = new Int32Array(bins * length).fill(-1)
-  const at: bigint[] = []
+  const at: number[] = []
   const labels: bigint[] = []
   const rows: number[] = []
   sequences.forEach((sequence, row) => {
@@ -86,7 +86,7 @@ export function onePerBin(sequences: readonly ArrayLike<number>[], masks?: reado
       positions[place] = i
       segments[place] = row
       if (i + 1 === sequence.length || masks?.[row]![i] === 0) continue
-      at.push(BigInt(place))
+      at.push(place)
       labels.push(BigInt(sequence[i + 1]!))
       rows.push(row)
     }
@@ -97,7 +97,7 @@ export function onePerBin(sequences: readonly ArrayLike<number>[], masks?: reado
     ids,
     positions,
     segments,
-    targets: { positions: BigInt64Array.from(at), labels: BigInt64Array.from(labels), rows: Int32Array.from(rows) },
+    targets: { positions: Int32Array.from(at), labels: BigInt64Array.from(labels), rows: Int32Array.from(rows) },
     tokens: sequences.reduce((sum, { length }) => sum + length, 0),
   }
 }

@@ -4,7 +4,7 @@
  */
 import { differentiable1, node, node1 } from './operator.ts'
 import { add, div, flattenRows, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, split, concat, sub, sum } from './operators.ts'
-import type { Dim } from './shape.ts'
+import { times, type Dim } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
 /**
@@ -68,8 +68,7 @@ export function groupedAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor):
   const [batch, heads, queries, size] = q.shape as [Dim, number, Dim, number]
   const [, groups, keys] = k.shape as [Dim, number, Dim]
   // A group's heads are folded into its rows, so that each product is one matrix product per group.
-  const folded = typeof queries === 'number' ? (heads / groups) * queries : `${heads / groups}*${queries}`
-  const rows = heads === groups ? queries : folded
+  const rows = times(heads / groups, queries)
   const fold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, groups, rows, last])
   const unfold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, heads, queries, last])
 
@@ -87,6 +86,41 @@ export function groupedAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor):
       matmul(p, gFolded, { transposeA: true }),
     ]
   })
+}
+
+/** Keys and values of earlier positions, [B, G, P, D] both, and the two lengths [S, P] as an int64 vector. */
+export interface PastKeys {
+  readonly k: Tensor
+  readonly v: Tensor
+  readonly lengths: Tensor
+}
+
+/**
+ * Grouped attention over new positions and those of a cache, which is an input and is not copied: only the scores are
+ * joined. The new positions come first, so that a longer cache moves nothing and changes no rounding. No gradient.
+ * @param q [B, H, S, D], already scaled by D^−½
+ * @param k, v [B, G, S, D] of the new positions
+ * @param mask [B, 1, S, S + P]
+ * @returns [B, H, S, D]
+ */
+export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: PastKeys, mask: Tensor): Tensor {
+  const [batch, heads, queries, size] = q.shape as [Dim, number, Dim, number]
+  const groups = k.shape[1] as number
+  const rows = times(heads / groups, queries)
+  const fold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, groups, rows, last])
+  const qFolded = fold(q, size)
+  const scoresNew = matmul(qFolded, k, { transposeB: true })
+  const scoresPast = matmul(qFolded, past.k, { transposeB: true })
+  const all = mask.shape.at(-1)!
+  const scores = node1({ type: 'Concat', inputs: [scoresNew, scoresPast], attributes: { axis: -1 }, shape: [batch, groups, rows, all] })
+  const p = fold(softmax(add(reshape(scores, [batch, heads, queries, all]), mask)), all)
+  const [pNew, pPast] = node({
+    type: 'Split',
+    inputs: [p, past.lengths],
+    attributes: { axis: -1 },
+    outputs: [{ shape: scoresNew.shape }, { shape: scoresPast.shape }],
+  }) as [Tensor, Tensor]
+  return reshape(add(matmul(pNew, v), matmul(pPast, past.v)), [batch, heads, queries, size])
 }
 
 /** A linear map without bias, as stored: y = x Wᵀ, and backwards x W. */
@@ -143,11 +177,15 @@ export function quantizedMatmul(x: Tensor, weight: QuantizedWeight): Tensor {
 export function tokenLogprobs(hidden: Tensor, labels: Tensor, head: LinearMap, rows: Tensor): Tensor {
   const logits = head.forward(hidden)
   const p = softmax(logits)
-  const logNormalizer = logSumExp(logits, p)
-  return differentiable1([hidden], sub(pick(logits, labels), logNormalizer), (g) => {
+  return differentiable1([hidden], sub(pick(logits, labels), logSumExp(logits, p)), (g) => {
     const column = reshape(g, [...g.shape, 1])
     return [mul(column, sub(gather(rows, labels), head.backward(p)))]
   })
+}
+
+/** log Σ exp(x) over the last axis. No gradient. [.., n] -> [..] */
+export function logNormalizer(x: Tensor): Tensor {
+  return logSumExp(x, softmax(x))
 }
 
 /** log Σ exp(x) over the last axis from x and its softmax: at the maximum, log p = x − log Σ exp(x). [.., n] -> [..] */

@@ -1,0 +1,115 @@
+import type { HostTensor } from '../runtime/program.ts'
+import { cacheNames } from '../models/cached.ts'
+import type { ModelConfig } from '../models/config.ts'
+
+/** Room grows by this many positions at a time, so that few shapes occur and few copies are made. */
+const granule = 64
+
+/**
+ * Keys and values of the running rows, in the host's memory: for each layer [rows, G, room, D]. The first rows are in
+ * use; one that ends is replaced by the last.
+ */
+export class KeyValueCache {
+  readonly #config: ModelConfig
+  readonly #lengths: number[] = []
+  #room = 0
+  #capacity = 0
+  /** Keys and values of layer l at 2l and 2l + 1. */
+  #stores: Float32Array[] = []
+
+  constructor(config: ModelConfig) {
+    this.#config = config
+    this.#stores = Array.from({ length: config.layers * 2 }, () => new Float32Array(0))
+  }
+
+  get rows(): number {
+    return this.#lengths.length
+  }
+
+  /** Positions for which there is room, P. */
+  get room(): number {
+    return this.#room
+  }
+
+  length(row: number): number {
+    return this.#lengths[row]!
+  }
+
+  /**
+   * Adds rows with the keys and values of their prompts, which a run returned as [n, G, S, D].
+   * @param lengths how many of the S positions each row really has
+   */
+  add(outputs: Readonly<Record<string, HostTensor>>, lengths: readonly number[]): void {
+    this.#reserve(this.rows + lengths.length, Math.max(this.#room, ...lengths))
+    lengths.forEach((length, from) => {
+      this.#lengths.push(0)
+      this.#append(outputs, from, this.rows - 1, length)
+    })
+  }
+
+  /** Appends the one new position of each row, [rows, G, 1, D]. */
+  extend(outputs: Readonly<Record<string, HostTensor>>): void {
+    this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
+    for (let row = 0; row < this.rows; row++) this.#append(outputs, row, row, 1)
+  }
+
+  /** Takes a row out; the last row moves into its place. */
+  remove(row: number): void {
+    const last = this.rows - 1
+    const size = this.#config.kvHeads * this.#room * this.#config.headDim
+    if (row !== last) for (const store of this.#stores) store.copyWithin(row * size, last * size, (last + 1) * size)
+    this.#lengths[row] = this.#lengths[last]!
+    this.#lengths.pop()
+  }
+
+  /** Graph inputs: views, not copies. */
+  feeds(): Record<string, HostTensor> {
+    const { layers, kvHeads, headDim } = this.#config
+    const shape = [this.rows, kvHeads, this.#room, headDim]
+    const size = this.rows * kvHeads * this.#room * headDim
+    const feeds: Record<string, HostTensor> = {}
+    for (let layer = 0; layer < layers; layer++) {
+      const { k, v } = cacheNames.past(layer)
+      feeds[k] = { data: this.#stores[2 * layer]!.subarray(0, size), shape }
+      feeds[v] = { data: this.#stores[2 * layer + 1]!.subarray(0, size), shape }
+    }
+    return feeds
+  }
+
+  #append(outputs: Readonly<Record<string, HostTensor>>, from: number, row: number, count: number): void {
+    const { layers, kvHeads, headDim } = this.#config
+    const start = this.#lengths[row]!
+    for (let layer = 0; layer < layers; layer++) {
+      const { k, v } = cacheNames.fresh(layer)
+      ;[outputs[k]!, outputs[v]!].forEach(({ data, shape }, which) => {
+        const positions = shape[2]!
+        const store = this.#stores[2 * layer + which]!
+        for (let group = 0; group < kvHeads; group++) {
+          const source = (from * kvHeads + group) * positions * headDim
+          const target = ((row * kvHeads + group) * this.#room + start) * headDim
+          store.set((data as Float32Array).subarray(source, source + count * headDim), target)
+        }
+      })
+    }
+    this.#lengths[row] = start + count
+  }
+
+  /** Makes room for `rows` rows of `positions` positions. */
+  #reserve(rows: number, positions: number): void {
+    const room = Math.ceil(positions / granule) * granule
+    const capacity = rows > this.#capacity ? Math.max(rows, Math.min(2 * this.#capacity, rows + 32)) : this.#capacity
+    if (room === this.#room && capacity === this.#capacity) return
+    const { kvHeads, headDim } = this.#config
+    this.#stores = this.#stores.map((old) => {
+      const store = new Float32Array(capacity * kvHeads * room * headDim)
+      const kept = Math.min(room, this.#room) * headDim
+      for (let head = 0; head < this.rows * kvHeads; head++) {
+        const start = head * this.#room * headDim
+        store.set(old.subarray(start, start + kept), head * room * headDim)
+      }
+      return store
+    })
+    this.#room = room
+    this.#capacity = capacity
+  }
+}

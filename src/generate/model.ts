@@ -1,0 +1,90 @@
+import { UserError } from '../errors.ts'
+import type { ModelConfig } from '../models/config.ts'
+import { cacheDirectory } from '../models/cache.ts'
+import { openModel } from '../models/open.ts'
+import type { Precision } from '../models/parts.ts'
+import type { FetchProgress } from '../models/hub.ts'
+import { resolveModel } from '../models/source.ts'
+import type { Tokenizer } from '../models/tokenizer.ts'
+import type { Device } from '../runtime/device.ts'
+import { WorkerClient, siblingModule } from '../runtime/worker.ts'
+import type { Completion, GenerateRequest } from './completion.ts'
+import { checkSampling } from './sampling.ts'
+import type { OpenRequest, TokenEvent } from './service.ts'
+
+export interface LoadOptions {
+  /** Directory of a PEFT LoRA adapter. */
+  readonly adapter?: string | undefined
+  /** How the base is stored and multiplied; f32 unless given. */
+  readonly precision?: Precision | undefined
+  readonly device?: Device | undefined
+  /** Threads of one operator; one for each core unless given. */
+  readonly threads?: number | undefined
+  readonly onProgress?: ((progress: FetchProgress) => void) | undefined
+}
+
+/** A model in a worker thread of its own. */
+export interface LoadedModel extends AsyncDisposable {
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+  /** For each sequence of n token ids, natural log-probabilities of its last n − 1 tokens given those before. */
+  score(sequences: readonly { readonly ids: readonly number[] }[]): Promise<Float32Array[]>
+  /**
+   * Completes prompts, all in one batch; a completion does not depend on the others.
+   * `onToken` hears of each token: its request's index, its id, and the text that can be printed by then.
+   * Throws a UserError for a sampling parameter out of range or a prompt longer than the model's context.
+   */
+  generate(requests: readonly GenerateRequest[], onToken?: (event: TokenEvent) => void): Promise<Completion[]>
+  close(): Promise<void>
+}
+
+/**
+ * Loads a model to score and generate with.
+ * @param ref Hugging Face id, directory, .gguf file or `package:NAME`
+ * @throws UserError where the model or the adapter is missing, damaged, or does not fit
+ */
+export async function loadModel(ref: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const { adapter, precision = 'f32', device = 'cpu', threads, onProgress } = options
+  const path = await resolveModel(ref, onProgress === undefined ? {} : { onProgress })
+  const { config, tokenizer, close } = await openModel(path)
+  close()
+  const worker = new WorkerClient(siblingModule(import.meta, './service'))
+  const request: OpenRequest = { model: path, adapter, precision, device, threads, cache: cacheDirectory() }
+  try {
+    await worker.call('open', request)
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+  return {
+    config,
+    tokenizer,
+    score: (sequences) => {
+      for (const { ids } of sequences) checkIds(ids, config, 'sequence')
+      return worker.call('score', sequences.map(({ ids }) => ids))
+    },
+    generate: (requests, onToken) => {
+      for (const each of requests) checkRequest(each, config)
+      return worker.call('generate', requests, onToken)
+    },
+    close: () => worker.close(),
+    [Symbol.asyncDispose]: () => worker.close(),
+  }
+}
+
+function checkRequest(request: GenerateRequest, config: ModelConfig): void {
+  checkSampling(request)
+  if (!(Number.isInteger(request.maxTokens) && request.maxTokens >= 1)) {
+    throw new UserError(`max_tokens is ${request.maxTokens}: it must be a whole number from 1`, { exitCode: 2 })
+  }
+  if (request.prompt.length === 0) throw new UserError('the prompt is empty: it needs at least one token', { exitCode: 2 })
+  checkIds(request.prompt, config, 'prompt')
+}
+
+function checkIds(ids: readonly number[], { vocabSize, maxPositions }: ModelConfig, what: string): void {
+  if (ids.length > maxPositions) {
+    throw new UserError(`the ${what} has ${ids.length} tokens; the model's context is ${maxPositions}`, { exitCode: 2 })
+  }
+  const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
+  if (stray !== undefined) throw new UserError(`token id ${stray} is outside the model's vocabulary of ${vocabSize}`, { exitCode: 2 })
+}
