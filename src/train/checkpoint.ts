@@ -54,7 +54,7 @@ export async function saveCheckpoint(
 
 /** Reads what `saveCheckpoint` wrote. Throws a UserError that names the file, and the key or tensor, if it is damaged. */
 export function loadCheckpoint(directory: string): Checkpoint {
-  const state = loadState(join(directory, names.state))
+  const state = loadTrainState(directory)
   const { arrays: parameters } = readArrays(join(directory, names.parameters))
   const { arrays: moments, metadata } = readArrays(join(directory, names.optimizer))
   const step = Number(metadata.get('step'))
@@ -94,7 +94,9 @@ function readArrays(path: string): { arrays: Map<string, Float32Array>; metadata
   }
 }
 
-function loadState(path: string): TrainState {
+/** The state alone of a checkpoint that `saveCheckpoint` wrote. Throws as `loadCheckpoint` does. */
+export function loadTrainState(directory: string): TrainState {
+  const path = join(directory, names.state)
   const parsed = TrainState.safeParse(readJson(path))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]

@@ -36,7 +36,7 @@ async function resultOf(folder: string): Promise<Result> {
   for (const name of (await readdir(paths.checkpoints, { recursive: true })).sort()) {
     if (/\.(json|safetensors)$/.test(name)) checkpoints[name] = digest(await readFile(join(paths.checkpoints, name)))
   }
-  const events = readLines(paths.events) as unknown as { step: number; type: string; loss: number }[]
+  const events = readLines<{ step: number; type: string; loss: number }>(paths.events)
   const evaluations = events.filter(({ type }) => type === 'evaluation').map(({ step, loss }) => ({ step, loss }))
   return { metrics: await readFile(paths.metrics, 'utf8'), evaluations, checkpoints }
 }

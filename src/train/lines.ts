@@ -52,12 +52,13 @@ function writeWhole(file: number, bytes: Buffer): void {
 /**
  * The records of a log. A last line without its end, left by a crash, is passed over; any other line that is not
  * a JSON object with a step is a UserError that names it. A log that is not there has no records.
+ * What else is in a record is not looked at: the caller says as what this program wrote it.
  */
-export function readLines(path: string): LineRecord[] {
+export function readLines<Line extends LineRecord = LineRecord>(path: string): Line[] {
   return linesOf(path).map((line, i) => {
     const record = parseRecord(line)
     if (record === undefined) throw new UserError(`${path}:${i + 1} is not a JSON object with a step`)
-    return record
+    return record as Line
   })
 }
 

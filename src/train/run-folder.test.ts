@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { readLines } from './lines.ts'
+import type { StoredEvent } from './records.ts'
 import { openRun, runPaths } from './run-folder.ts'
 import type { RunFolder } from './run-folder.ts'
 
@@ -46,7 +47,7 @@ test('a run writes its folder and is finished when its report is there', async (
   assert.deepEqual((await readdir(path)).sort(), [
     'checkpoints', 'events.jsonl', 'metrics.jsonl', 'recipe.yaml', 'report.md', 'samples.jsonl',
   ])
-  const [started, evaluation] = readLines(runPaths(path).events) as { step: number; type: string; time: string }[]
+  const [started, evaluation] = readLines<StoredEvent>(runPaths(path).events)
   assert.equal(started?.type, 'started')
   assert.equal(evaluation?.type, 'evaluation')
   assert.equal(new Date(evaluation?.time ?? '').toISOString(), evaluation?.time)
@@ -77,7 +78,7 @@ test('a damaged last checkpoint is passed over, reported and removed', async () 
   run.close()
   assert.equal(run.resumedFrom?.step, 2)
   assert.deepEqual(stepsOf(run.paths.metrics), [1, 2])
-  const events = readLines(run.paths.events) as { step: number; damaged?: string[] }[]
+  const events = readLines<{ step: number; damaged?: string[] }>(run.paths.events)
   assert.match(events.at(-1)?.damaged?.[0] ?? '', /step-5: weights has changed since it was written/)
   assert.deepEqual(await readdir(run.paths.checkpoints), ['step-2'])
 })

@@ -1,0 +1,109 @@
+/** The figures of a run, from the files in its folder. */
+import { loadTrainState } from './checkpoint.ts'
+import { openCheckpointFolder } from './checkpoint-folder.ts'
+import { readLines } from './lines.ts'
+import type { StepMetrics, StoredEvent } from './records.ts'
+import { runPaths } from './run-folder.ts'
+
+/** A value at the start of a run and at its end. */
+export interface Change {
+  readonly before: number
+  readonly after: number
+}
+
+export interface Evaluation {
+  readonly step: number
+  /** Mean loss per token on the held-out rows; undefined: there are none. */
+  readonly loss: number | undefined
+  /** Mean loss per token on the general set. */
+  readonly generalLoss: number | undefined
+}
+
+export interface RunSummary {
+  readonly steps: number
+  readonly epochs: number
+  /** Trained on, over the whole run. */
+  readonly tokens: number
+  /** Median over the steps. */
+  readonly tokensPerSecond: number
+  /** The highest of all sessions, MiB. */
+  readonly peakMemoryMb: number
+  /** Spent training and evaluating, over all sessions; undefined where no checkpoint tells. */
+  readonly elapsedSeconds: number | undefined
+  readonly resumptions: number
+  /** Training losses in order of the steps. */
+  readonly losses: readonly number[]
+  /** The method's own metrics (`rewards/margins`): means over the first and the last tenth of the steps. */
+  readonly metrics: ReadonlyMap<string, Change>
+  readonly evaluations: readonly Evaluation[]
+  /** The evaluation with the lowest held-out loss. */
+  readonly best: (Evaluation & { readonly loss: number }) | undefined
+  /** General loss at the first and the last evaluation that measured it. */
+  readonly general: Change | undefined
+  /** Why it stopped early, and what it warned of. */
+  readonly messages: readonly string[]
+}
+
+/** What every method logs; the rest are metrics of its own. */
+const common = new Set(['step', 'epoch', 'loss', 'grad_norm', 'lr', 'tokens', 'tokens_per_second', 'memory_mb'])
+
+/** Throws a UserError where a log is damaged. A run that has not begun has zeros. */
+export async function summarizeRun(folder: string): Promise<RunSummary> {
+  const paths = runPaths(folder)
+  const steps = readLines<StepMetrics>(paths.metrics)
+  const events = readLines<StoredEvent>(paths.events)
+  const evaluations = events.flatMap((event) => (event.type === 'evaluation' ? [evaluationOf(event)] : []))
+  const general = evaluations.map(({ generalLoss }) => generalLoss).filter((loss) => loss !== undefined)
+  const last = steps.at(-1)
+  return {
+    steps: last?.step ?? 0,
+    epochs: last?.epoch ?? 0,
+    tokens: last?.tokens ?? 0,
+    tokensPerSecond: median(steps.map((step) => step.tokens_per_second)),
+    peakMemoryMb: steps.reduce((peak, step) => Math.max(peak, step.memory_mb), 0),
+    elapsedSeconds: await elapsedSeconds(paths.checkpoints),
+    resumptions: events.filter(({ type }) => type === 'resumed').length,
+    losses: steps.map(({ loss }) => loss),
+    metrics: ownMetrics(steps),
+    evaluations,
+    best: bestOf(evaluations),
+    general: general.length < 2 ? undefined : { before: general[0]!, after: general.at(-1)! },
+    messages: events.flatMap((event) => ('message' in event ? [event.message] : [])),
+  }
+}
+
+function evaluationOf({ step, loss, general_loss }: { step: number; loss?: number; general_loss?: number }): Evaluation {
+  return { step, loss, generalLoss: general_loss }
+}
+
+function bestOf(evaluations: readonly Evaluation[]): RunSummary['best'] {
+  const measured = evaluations.flatMap((evaluation) =>
+    evaluation.loss !== undefined && Number.isFinite(evaluation.loss) ? [{ ...evaluation, loss: evaluation.loss }] : [],
+  )
+  return measured.reduce<RunSummary['best']>((best, it) => (best === undefined || it.loss < best.loss ? it : best), undefined)
+}
+
+function ownMetrics(steps: readonly StepMetrics[]): Map<string, Change> {
+  const names = new Set(steps.flatMap((step) => Object.keys(step).filter((name) => !common.has(name))))
+  const tenth = Math.ceil(steps.length / 10)
+  const over = (part: readonly StepMetrics[], name: string): number => mean(part.map((step) => step[name]!))
+  return new Map(
+    [...names].map((name) => [name, { before: over(steps.slice(0, tenth), name), after: over(steps.slice(-tenth), name) }]),
+  )
+}
+
+async function elapsedSeconds(checkpoints: string): Promise<number | undefined> {
+  const { checkpoint } = await openCheckpointFolder(checkpoints).latest()
+  return checkpoint === undefined ? undefined : loadTrainState(checkpoint.path).elapsedSeconds
+}
+
+/** Mean of the finite values; NaN where there are none. */
+export function mean(values: readonly number[]): number {
+  const finite = values.filter(Number.isFinite)
+  return finite.reduce((sum, value) => sum + value, 0) / finite.length
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? 0
+}
