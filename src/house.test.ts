@@ -9,8 +9,8 @@ const order = [
   'tensor', 'runtime', 'models', 'generate', 'data', 'evaluate', 'methods', 'train', 'cluster',
   'store', 'registry', 'feedback', 'guide', 'server', 'cli',
 ]
-/** Files at the top of src that every folder may import. */
-const common = ['errors.ts', 'files.ts']
+/** Files at the top of src that every folder may import; they import no folder. */
+const common = ['errors.ts', 'files.ts', 'random.ts']
 /** Code that is to run in a browser too. */
 const portable = [/^tensor\//, /^methods\//, /^models\/decoder[^/]*\.ts$/]
 
@@ -24,9 +24,10 @@ function fault(file: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:') && portable.some(pattern => pattern.test(file))) {
     return 'this file is to run in the browser too: nothing of node: here'
   }
-  if (!specifier.startsWith('.') || folder === undefined) return undefined
+  if (!specifier.startsWith('.') || file === 'index.ts') return undefined
   const target = relative(src, join(src, dirname(file), specifier)).replaceAll('\\', '/')
   if (common.includes(target)) return undefined
+  if (folder === undefined) return 'what every folder imports may import no folder'
   const targetFolder = target.split('/')[0]!
   if (order.indexOf(targetFolder) < 0) return `${target} is not a folder of the house`
   if (order.indexOf(targetFolder) > order.indexOf(folder)) return `${folder}/ comes before ${targetFolder}/`
@@ -52,6 +53,8 @@ test('the check sees each kind of fault', () => {
   assert.match(fault('models/decoder-graph.ts', 'node:path') ?? '', /browser/)
   assert.match(fault('helpers/strings.ts', './x.ts') ?? '', /not in the house/)
   assert.match(fault('train/train.ts', '../index.ts') ?? '', /not a folder of the house/)
+  assert.match(fault('errors.ts', './models/config.ts') ?? '', /may import no folder/)
+  assert.equal(fault('index.ts', './train/train.ts'), undefined)
   assert.equal(fault('train/train.ts', '../models/config.ts'), undefined)
   assert.equal(fault('train/train.ts', '../errors.ts'), undefined)
   assert.equal(fault('runtime/session.ts', 'onnxruntime-node'), undefined)

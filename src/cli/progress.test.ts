@@ -57,6 +57,13 @@ test('work of another label begins a new bar with a rate of its own', () => {
   assert.equal(state.text, 'a 1/1\nb 0/2\nb 1/2  ETA 0:10\n')
 })
 
+test('bytes are shown as megabytes, their total if it is known', () => {
+  const { state, progress } = recorder(false)
+  progress.update({ label: 'model', done: 1_500_000, total: undefined, unit: 'bytes' })
+  progress.update({ label: 'other', done: 1_500_000, total: 98_000_000, unit: 'bytes' })
+  assert.equal(state.text, 'model 1.5 MB\nother 1.5 MB/98.0 MB\n')
+})
+
 test('seconds are written as a clock shows them', () => {
   assert.deepEqual([7.4, 750, 3723].map(clock), ['0:07', '12:30', '1:02:03'])
 })

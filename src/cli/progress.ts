@@ -4,7 +4,10 @@ import type { LogStream } from './command.ts'
 export interface Update {
   readonly label: string
   readonly done: number
-  readonly total: number
+  /** Undefined where it is not known. */
+  readonly total: number | undefined
+  /** What is counted; bytes are shown as MB. */
+  readonly unit?: 'bytes'
   /** What else to show: `loss 1.23  250 tokens/s`. */
   readonly detail?: string
   /** Seconds to go; estimated from the rate so far where it is not given. */
@@ -74,29 +77,27 @@ export function createProgress(stream: LogStream, now: () => number = () => perf
 
 /** Seconds to go at the rate since the work was first seen; undefined until there is a rate. */
 function remaining({ done, total }: Update, startDone: number, elapsed: number): number | undefined {
-  return done > startDone ? ((total - done) * elapsed) / (done - startDone) / 1000 : undefined
+  return total !== undefined && done > startDone ? ((total - done) * elapsed) / (done - startDone) / 1000 : undefined
 }
 
 function bar(update: Update, eta: number | undefined, columns: number): string {
   const { label, done, total, detail } = update
-  const part = total > 0 ? Math.min(done / total, 1) : 0
-  const filled = Math.round(part * BAR_WIDTH)
-  const line = [
-    label,
-    `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`,
-    `${String(done)}/${String(total)}`,
-    ...(detail === undefined ? [] : [detail]),
-    ...(eta === undefined || done >= total ? [] : [`ETA ${clock(eta)}`]),
-  ].join('  ')
-  return line.slice(0, columns - 1)
+  const filled = total === undefined || total === 0 ? 0 : Math.round(Math.min(done / total, 1) * BAR_WIDTH)
+  const parts = [label, `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`, counts(update), detail, timeLeft(update, eta)]
+  return parts.filter(part => part !== undefined).join('  ').slice(0, columns - 1)
 }
 
-function plain({ label, done, total, detail }: Update, eta: number | undefined): string {
-  return [
-    `${label} ${String(done)}/${String(total)}`,
-    ...(detail === undefined ? [] : [detail]),
-    ...(eta === undefined || done >= total ? [] : [`ETA ${clock(eta)}`]),
-  ].join('  ')
+function plain(update: Update, eta: number | undefined): string {
+  return [`${update.label} ${counts(update)}`, update.detail, timeLeft(update, eta)].filter(part => part !== undefined).join('  ')
+}
+
+function counts({ done, total, unit }: Update): string {
+  const show = unit === 'bytes' ? megabytes : String
+  return total === undefined ? show(done) : `${show(done)}/${show(total)}`
+}
+
+function timeLeft({ done, total }: Update, eta: number | undefined): string | undefined {
+  return eta === undefined || done >= (total ?? Infinity) ? undefined : `ETA ${clock(eta)}`
 }
 
 /** Seconds as 0:07, 12:30 or 1:02:03. */

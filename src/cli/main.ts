@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+
+import { messageOf, nearest, UserError } from '../errors.ts'
+import { type Command, runCommand, type Terminal } from './command.ts'
+
+/** Each command is loaded only when it is asked for: `--help` should not wait for the engine. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  score: async () => (await import('./score.ts')).score,
+  generate: async () => (await import('./generate.ts')).generate,
+  chat: async () => (await import('./chat.ts')).chat,
+  models: async () => (await import('./models.ts')).models,
+}
+
+const INTERRUPTED = 130
+
+async function main(args: readonly string[], terminal: Terminal): Promise<void> {
+  const [name, ...rest] = args
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const asked = name === 'help' ? rest[0] : undefined
+    if (asked !== undefined) return main([asked, '--help'], terminal)
+    terminal.out(await overview())
+    if (name === undefined) process.exitCode = 2
+    return
+  }
+  if (name === '--version' || name === '-v') {
+    terminal.out(`${version()}\n`)
+    return
+  }
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (load === undefined) throw new UserError(unknownCommand(name), { exitCode: 2 })
+  const command = await load()
+  await runCommand(command, rest, terminal, interruption(command.interruptible === true))
+}
+
+async function overview(): Promise<string> {
+  const all = await Promise.all(Object.values(commands).map(load => load()))
+  const width = Math.max(...all.map(({ name }) => name.length))
+  return [
+    "posttrain: the feedback loop for a team's own language model",
+    '',
+    'usage: posttrain COMMAND [options]',
+    '',
+    ...all.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    'posttrain COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 asked for wrongly.',
+    '',
+  ].join('\n')
+}
+
+function unknownCommand(name: string): string {
+  const slip = nearest(name, Object.keys(commands))
+  const hint = slip === undefined ? `commands: ${Object.keys(commands).join(', ')}` : `did you mean ${slip}?`
+  return `posttrain: there is no command ${name}; ${hint}`
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+/** A signal for Ctrl-C. Who can stop cleanly does so on the first; the second, or any other command's first, ends the process. */
+function interruption(interruptible: boolean): AbortSignal {
+  const controller = new AbortController()
+  const stop = () => {
+    if (!interruptible || controller.signal.aborted) process.exit(INTERRUPTED)
+    process.stderr.write('\nStopping (Ctrl-C again to stop at once) ...\n')
+    process.exitCode = INTERRUPTED
+    controller.abort()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  return controller.signal
+}
+
+/** A reader that went away (`| head`) is no failure. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+}
+
+try {
+  await main(process.argv.slice(2), { out: text => { process.stdout.write(text) }, log: process.stderr, input: process.stdin })
+} catch (error) {
+  if (error instanceof UserError) {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = error.exitCode
+  } else if (error instanceof Error && error.name === 'AbortError') {
+    process.exitCode = INTERRUPTED
+  } else {
+    const trace = error instanceof Error ? (error.stack ?? messageOf(error)) : messageOf(error)
+    process.stderr.write(`${trace}\nThis is a fault of posttrain, not of yours: please report it with the lines above.\n`)
+    process.exitCode = 1
+  }
+}
