@@ -62,22 +62,34 @@ function version(): string {
 /** A signal for Ctrl-C. Who can stop cleanly does so on the first; the second, or any other command's first, ends the process. */
 function interruption(interruptible: boolean): AbortSignal {
   const controller = new AbortController()
-  const stop = () => {
-    if (!interruptible || controller.signal.aborted) process.exit(INTERRUPTED)
+  const onSignal = (name: NodeJS.Signals) => {
+    if (!interruptible || controller.signal.aborted) {
+      dieOf(name)
+      return
+    }
     process.stderr.write('\nStopping (Ctrl-C again to stop at once) ...\n')
     process.exitCode = INTERRUPTED
     controller.abort()
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
   return controller.signal
 }
 
-/** A reader that went away (`| head`) is no failure. */
+/** Ends the process as the signal does by default. `process.exit` would tear the engine's thread down in mid-run, which crashes it. */
+function dieOf(name: NodeJS.Signals): void {
+  // Node ignores SIGPIPE from the start; taking a listener away restores the system's default.
+  process.on(name, () => undefined)
+  process.removeAllListeners(name)
+  process.kill(process.pid, name)
+}
+
+/** A reader that went away (`| head`) ends the command, as it does any other. */
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    if (error.code !== 'EPIPE') throw error
+    if (process.platform === 'win32') process.exit(0)
+    dieOf('SIGPIPE')
   })
 }
 
