@@ -87,7 +87,7 @@ test('a full disk leaves the checkpoints before as they were, and no half one', 
   })
   await assert.rejects(full, (error: Error) => {
     assert.equal(error.name, 'UserError')
-    assert.match(error.message, /step-3: the disk is full.*The last checkpoint is .*step-2: --resume goes on/)
+    assert.match(error.message, /^Checkpoint 3 was not saved\. .*step-3: the disk is full.*The last checkpoint is .*step-2: --resume goes on/)
     return true
   })
   assert.deepEqual((await readdir(path)).sort(), ['step-1', 'step-2'])
@@ -106,7 +106,7 @@ test('the system\'s own refusal in the middle of a checkpoint leaves no half one
     await save(2, 1 << 20).catch((error) => process.stdout.write(error.name + ': ' + error.message))`
   const limited = 'ulimit -f 1024; exec "$0" --input-type=module -e "$1"'
   const child = spawnSync('sh', ['-c', limited, process.execPath, script], { encoding: 'utf8' })
-  assert.match(child.stdout, /^UserError: Cannot write .*larger than the system allows.*The last checkpoint is .*step-1/, child.stderr)
+  assert.match(child.stdout, /^UserError: Checkpoint 2 was not saved\. Cannot write .*larger than the system allows.*The last checkpoint is .*step-1/, child.stderr)
   assert.deepEqual(await readdir(path), ['step-1'])
   assert.equal((await openCheckpointFolder(path).latest()).checkpoint?.step, 1)
 })

@@ -80,7 +80,7 @@ export function openCheckpointFolder(path: string): CheckpointFolder {
           await writeFile(join(directory, manifestName), `${JSON.stringify(manifest, null, 2)}\n`)
         })
       } catch (error) {
-        throw error instanceof UserError ? withLastGood(error, places()[0]) : error
+        throw error instanceof UserError ? notSaved(step, error, places()[0]) : error
       }
       await thin()
       return place
@@ -105,9 +105,9 @@ export function openCheckpointFolder(path: string): CheckpointFolder {
   }
 }
 
-function withLastGood(error: UserError, last: CheckpointPlace | undefined): UserError {
+function notSaved(step: number, error: UserError, last: CheckpointPlace | undefined): UserError {
   const rest = last === undefined ? 'There is no earlier checkpoint.' : `The last checkpoint is ${last.path}: --resume goes on from it.`
-  return new UserError(`${error.message} ${rest}`, { cause: error })
+  return new UserError(`Checkpoint ${step} was not saved. ${error.message} ${rest}`, { cause: error })
 }
 
 async function remove({ path }: CheckpointPlace): Promise<void> {

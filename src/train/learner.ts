@@ -1,10 +1,10 @@
 import { forwardFeeds, packedLogprobs, type PackedBatch } from '../models/forward.ts'
 import { RotaryTable } from '../models/rotary.ts'
 import type { Method } from '../methods/method.ts'
-import { Program, type HostTensor } from '../runtime/program.ts'
+import { Program } from '../runtime/program.ts'
 import { gradients } from '../tensor/gradients.ts'
 import { input, type Tensor } from '../tensor/tensor.ts'
-import type { Placement, Policy } from './policy.ts'
+import { parameterFeeds, type Placement, type Policy } from './policy.ts'
 
 /** What one optimizer step's micro-batches come to. */
 export interface StepGradients {
@@ -68,13 +68,6 @@ export class Learner {
   async release(): Promise<void> {
     await this.#program.release()
   }
-}
-
-/** The values of a policy's parameters as graph inputs; not copied. */
-export function parameterFeeds({ parameters, values }: Policy): Record<string, HostTensor> {
-  return Object.fromEntries(
-    [...parameters].map(([name, { shape }]) => [name, { data: values.get(name)!, shape: shape as readonly number[] }]),
-  )
 }
 
 function accumulate(total: Map<string, Float32Array>, name: string, gradient: Float32Array): void {

@@ -32,15 +32,22 @@ test('a torn last line is passed over; a damaged one before it is named', async 
 
 test('a log is cut back to a step; what stays keeps its bytes', async () => {
   const path = join(root, 'cut.jsonl')
-  await writeFile(path, '{"step":1,  "loss":0.10}\n{"step":2}\n{"step":2,"again":1}\n{"step":3}\n{"step":4,"lo')
+  await writeFile(path, '{"step":1,  "loss":0.10}\n{"step":2}\n{"step":2,"again":"é"}\n{"step":3}\n{"step":4,"lo')
   await cutLines(path, 2)
-  const kept = '{"step":1,  "loss":0.10}\n{"step":2}\n{"step":2,"again":1}\n'
+  const kept = '{"step":1,  "loss":0.10}\n{"step":2}\n{"step":2,"again":"é"}\n'
   assert.equal(await readFile(path, 'utf8'), kept)
   const { ino } = await stat(path)
   await cutLines(path, 7)
   assert.equal((await stat(path)).ino, ino, 'nothing to cut, nothing written')
   await cutLines(join(root, 'absent.jsonl'), 2)
   await assert.rejects(stat(join(root, 'absent.jsonl')), { code: 'ENOENT' })
+})
+
+test('a damaged line in between goes too', async () => {
+  const path = join(root, 'between.jsonl')
+  await writeFile(path, '{"step":1,"text":"ä"}\n{"st\n{"step":2}\n{"step":3}\n')
+  await cutLines(path, 2)
+  assert.equal(await readFile(path, 'utf8'), '{"step":1,"text":"ä"}\n{"step":2}\n')
 })
 
 test('a line that the disk has no room for leaves nothing of itself', async () => {

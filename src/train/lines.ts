@@ -1,5 +1,5 @@
 /** Logs of one JSON object per line, each with the step that it belongs to. */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 import { UserError, messageOf } from '../errors.ts'
 import { writeFileDurably } from '../files.ts'
 
@@ -70,7 +70,10 @@ export async function cutLines(path: string, step: number): Promise<void> {
   const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
   const kept = linesOf(path).filter((line) => (parseRecord(line)?.step ?? Infinity) <= step)
   const cut = kept.map((line) => `${line}\n`).join('')
-  if (cut !== text) await writeFileDurably(path, cut)
+  if (cut === text) return
+  // What goes is the end of the file, unless a line in between is damaged: shortening needs no room on a full disk.
+  if (text.startsWith(cut)) truncateSync(path, Buffer.byteLength(cut))
+  else await writeFileDurably(path, cut)
 }
 
 /** The lines that have their end. */

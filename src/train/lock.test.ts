@@ -67,3 +67,7 @@ test('a holder on another machine counts as living; a lock that cannot be read d
   await writeFile(path, '')
   acquireLock(path).release()
 })
+
+test('a folder that cannot be written to is named', () => {
+  assert.throws(() => acquireLock(join(root, 'absent/lock')), { name: 'UserError', message: /Cannot make the lock .*absent/ })
+})

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
-import { UserError } from '../errors.ts'
+import { UserError, messageOf } from '../errors.ts'
 import { codeOf } from '../files.ts'
 
 export interface Lock {
@@ -43,13 +43,13 @@ export function acquireLock(path: string): Lock {
 /** A link appears under its name with all its content, or not at all. */
 function tryTake(path: string, text: string): boolean {
   const aside = `${path}.${randomUUID().slice(0, 8)}`
-  writeFileSync(aside, text)
   try {
+    writeFileSync(aside, text)
     linkSync(aside, path)
     return true
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    throw error
+    throw new UserError(`Cannot make the lock ${path}: ${messageOf(error)}`, { cause: error })
   } finally {
     rmSync(aside, { force: true })
   }

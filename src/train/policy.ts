@@ -1,4 +1,5 @@
 import type { Device } from '../runtime/device.ts'
+import type { HostTensor } from '../runtime/program.ts'
 import type { WeightFile } from '../runtime/weights.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { linearModules, linearShape, parameterShapes, type DecoderParts } from '../models/decoder.ts'
@@ -22,6 +23,13 @@ export interface Policy {
 export interface Placement {
   readonly device: Device
   readonly threads: number | undefined
+}
+
+/** The values of a policy's parameters as graph inputs; not copied. */
+export function parameterFeeds({ parameters, values }: Policy): Record<string, HostTensor> {
+  return Object.fromEntries(
+    [...parameters].map(([name, { shape }]) => [name, { data: values.get(name)!, shape: shape as readonly number[] }]),
+  )
 }
 
 /** A low-rank adapter over a frozen base. */

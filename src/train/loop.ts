@@ -1,0 +1,130 @@
+import { Loader } from '../data/loader.ts'
+import { packRows } from '../data/pack.ts'
+import type { RenderedRow } from '../data/render.ts'
+import { UserError } from '../errors.ts'
+import { saveCheckpoint, type TrainState } from './checkpoint.ts'
+import type { Evaluator } from './evaluator.ts'
+import type { TrainEvent } from './events.ts'
+import type { Learner } from './learner.ts'
+import { createMonitor, peakMemoryMb } from './monitor.ts'
+import { clipGradients, firstNonFinite, type Optimizer } from './optimizer.ts'
+import type { Policy } from './policy.ts'
+import type { Recipe } from './recipe.ts'
+import type { RunFolder } from './run-folder.ts'
+import { scheduleFactor } from './schedule.ts'
+import { afterEvaluation, evaluationDue, isBest, shouldStop, type Progress } from './stop.ts'
+
+/** All that the loop works on. */
+export interface LoopParts {
+  readonly recipe: Recipe
+  readonly folder: RunFolder
+  readonly policy: Policy
+  readonly learner: Learner
+  readonly optimizer: Optimizer
+  readonly evaluator: Evaluator
+  readonly loader: Loader
+  readonly rows: readonly RenderedRow[]
+  readonly heldOut: readonly RenderedRow[] | undefined
+  readonly general: readonly RenderedRow[]
+  readonly totalSteps: number
+  readonly emit: (event: TrainEvent) => void
+  /** Asked after every step: true ends the run at a checkpoint. */
+  readonly interrupted: () => boolean
+}
+
+/** The loop that all methods share: batch, gradients, clipping, update, evaluation, checkpoint. Ends with the run's state. */
+export async function trainingLoop(parts: LoopParts, start: TrainState): Promise<TrainState> {
+  const { recipe, loader, totalSteps, interrupted } = parts
+  const plan = { totalSteps, stepsPerEpoch: loader.stepsPerEpoch, every: recipe.eval_every }
+  const monitor = createMonitor()
+  let state = start
+  let savedStep = start.step
+  let savedAt = Date.now()
+  if (state.step === 0) state = await evaluate(parts, state, true)
+
+  while (state.step < totalSteps && !shouldStop(progressOf(state), recipe.stop?.patience)) {
+    state = await trainStep(parts, state, monitor)
+    await letMessagesIn()
+    const evaluated = evaluationDue(state.step, plan) && parts.heldOut !== undefined
+    if (evaluated) state = await evaluate(parts, state, false)
+    const best = evaluated && isBest(progressOf(state), state.step) && recipe.keep === 'best'
+    const { every_seconds, every_steps = Infinity } = recipe.checkpoint
+    const due = Date.now() - savedAt >= every_seconds * 1000 || state.step - savedStep >= every_steps
+    if (best || due || state.step === totalSteps || interrupted()) {
+      await checkpoint(parts, state, best ? state.best?.loss : undefined)
+      savedStep = state.step
+      savedAt = Date.now()
+    }
+    if (interrupted()) break
+  }
+  return state
+}
+
+async function trainStep(parts: LoopParts, state: TrainState, monitor: ReturnType<typeof createMonitor>): Promise<TrainState> {
+  const { recipe, learner, optimizer, policy, loader, rows, totalSteps, folder, emit } = parts
+  const began = performance.now()
+  const step = state.step + 1
+  const batches = packRows(loader.next().rows.map((row) => rows[row]!), { maxTokens: recipe.tokens_per_micro_batch })
+  const { loss, metrics, gradients } = await learner.differentiate(batches)
+  const grad_norm = clipGradients(gradients, recipe.optimizer.max_grad_norm)
+  if (!Number.isFinite(loss) || !Number.isFinite(grad_norm)) throw diverged(parts, step, loss, gradients)
+  const lr = recipe.optimizer.lr * scheduleFactor(recipe.schedule, state.step, totalSteps)
+  optimizer.step(gradients, lr)
+  const broken = firstNonFinite(policy.values)
+  if (broken !== undefined) throw diverged(parts, step, loss, new Map([[broken, policy.values.get(broken)!]]))
+
+  const seconds = (performance.now() - began) / 1000
+  const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0)
+  monitor.record(tokens, seconds)
+  const { tokensPerSecond: tokens_per_second, etaSeconds: eta_seconds } = monitor.pace(totalSteps - step)
+  const next: TrainState = {
+    ...state,
+    step,
+    epoch: loader.state.epoch + loader.state.index / loader.rowsPerEpoch,
+    loader: { ...loader.state },
+    tokens: state.tokens + tokens,
+    elapsedSeconds: state.elapsedSeconds + seconds,
+  }
+  const common = { step, loss, grad_norm, lr, tokens_per_second, memory_mb: Math.round(peakMemoryMb()) }
+  folder.logStep({ ...common, epoch: next.epoch, tokens: next.tokens, ...metrics })
+  emit({ type: 'step', steps: totalSteps, eta_seconds, ...common })
+  return next
+}
+
+/** A run of ONNX Runtime blocks this thread: without a pause, a request to stop would wait until the end. */
+function letMessagesIn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function diverged({ folder }: LoopParts, step: number, loss: number, gradients: ReadonlyMap<string, Float32Array>): UserError {
+  const tensor = firstNonFinite(gradients)
+  const what = Number.isFinite(loss) ? `a value of ${tensor ?? 'a gradient'}` : 'the loss'
+  const message = `Step ${step}: ${what} is not a finite number. The checkpoints before it are kept in ${folder.paths.checkpoints}. Lower optimizer.lr or check the data.`
+  folder.logEvent({ type: 'failed', step, message })
+  return new UserError(message)
+}
+
+/** Losses on the held-out rows and, where `withGeneral`, on the general set; logged, and followed by early stopping. */
+export async function evaluate(parts: LoopParts, state: TrainState, withGeneral: boolean): Promise<TrainState> {
+  const { evaluator, heldOut, general, folder, emit } = parts
+  const measured = {
+    ...(heldOut === undefined ? {} : { loss: await evaluator.loss(heldOut) }),
+    ...(withGeneral ? { general_loss: await evaluator.loss(general) } : {}),
+  }
+  folder.logEvent({ type: 'evaluation', step: state.step, ...measured })
+  emit({ type: 'eval', step: state.step, ...measured })
+  // The base's own loss, before the first step, is no result of training that could be kept.
+  if (measured.loss === undefined || state.step === 0) return state
+  return { ...state, ...afterEvaluation(progressOf(state), state.step, measured.loss) }
+}
+
+function progressOf({ best, evaluationsSinceBest }: TrainState): Progress {
+  return { best, evaluationsSinceBest }
+}
+
+async function checkpoint({ folder, policy, optimizer }: LoopParts, state: TrainState, evalLoss: number | undefined): Promise<void> {
+  const shapes = new Map([...policy.parameters].map(([name, { shape }]) => [name, shape as readonly number[]]))
+  const write = (directory: string): Promise<void> =>
+    saveCheckpoint(directory, { parameters: policy.values, optimizer: optimizer.state(), state }, shapes)
+  await folder.checkpoints.save(state.step, write, evalLoss)
+}

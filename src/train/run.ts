@@ -1,0 +1,178 @@
+/** A run from recipe to report, in the process or thread that trains. */
+import { readFileSync } from 'node:fs'
+import { UserError, messageOf } from '../errors.ts'
+import { Loader } from '../data/loader.ts'
+import type { ModelFiles } from '../models/files.ts'
+import { openModel } from '../models/open.ts'
+import { writeAdapter, loadAdapter } from '../models/peft.ts'
+import { prepareWeights } from '../models/prepare.ts'
+import type { Adapter } from '../models/lora.ts'
+import type { Precision } from '../models/parts.ts'
+import type { Tokenizer } from '../models/tokenizer.ts'
+import { methods } from '../methods/index.ts'
+import { replaceDirectory } from '../files.ts'
+import { Random } from '../random.ts'
+import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint.ts'
+import { Evaluator, generalRows } from './evaluator.ts'
+import type { TrainEvent, TrainResult } from './events.ts'
+import { Learner } from './learner.ts'
+import { evaluate, trainingLoop, type LoopParts } from './loop.ts'
+import { createAdamW, type Optimizer } from './optimizer.ts'
+import { fullPolicy, initialAdapter, isDecayed, loraPolicy, targetModules, type Placement, type Policy } from './policy.ts'
+import { choosePrecision } from './precision.ts'
+import { formatRecipe, methodSettings, parseRecipe, type Recipe } from './recipe.ts'
+import { buildReport } from './report.ts'
+import { openRun, type RunFolder } from './run-folder.ts'
+import { LoaderStateSchema, openData, renderOptions, type TrainingData } from './training-data.ts'
+
+export interface RunRequest {
+  readonly recipe: Recipe
+  /** Local path of the recipe's model. */
+  readonly model: string
+  readonly resume: boolean
+  readonly overwrite: boolean
+  /** Folder for prepared weights. */
+  readonly cache: string
+}
+
+/** Trains what the recipe asks for; `interrupted` is asked after every step and ends the run at a checkpoint. */
+export async function runTraining(request: RunRequest, emit: (event: TrainEvent) => void, interrupted: () => boolean): Promise<TrainResult> {
+  const model = await openModel(request.model)
+  try {
+    const tokenizer = withRecipeTemplate(model.tokenizer, request.recipe.template)
+    const data = await openData(request.recipe, tokenizer, model.config)
+    const recipe = await withPrecision(request, model, tokenizer, emit)
+    const folder = await openRun(recipe.output, { ...request, recipe: formatRecipe(recipe) })
+    try {
+      return await runInFolder({ ...request, recipe: parseRecipe(folder.recipe, folder.paths.recipe, methods) }, model, tokenizer, data, folder, emit, interrupted)
+    } finally {
+      folder.close()
+    }
+  } finally {
+    model.close()
+  }
+}
+
+async function runInFolder(
+  { recipe, cache }: RunRequest,
+  model: ModelFiles,
+  tokenizer: Tokenizer,
+  data: TrainingData,
+  folder: RunFolder,
+  emit: (event: TrainEvent) => void,
+  interrupted: () => boolean,
+): Promise<TrainResult> {
+  for (const text of data.warnings) emit({ type: 'warning', text })
+  const placement: Placement = { device: recipe.device, threads: recipe.threads }
+  const precision = recipe.base.precision === 'auto' ? 'f32' : recipe.base.precision
+  const { policy, adapter } = openPolicy(recipe, model, precision, cache)
+  const { betas, eps, weight_decay } = recipe.optimizer
+  const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: (name) => ({ decay: isDecayed(name) }) })
+  const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
+  if (folder.finished) return resultOf(folder, recipe, start, true)
+  if (start.step === 0) folder.logEvent({ type: 'started', step: 0 })
+
+  emit({ type: 'status', text: 'compiling the training graph' })
+  const method = methods[recipe.method]!
+  const settings = methodSettings(recipe) as Record<string, unknown>
+  const learner = await Learner.compile(policy, method, settings, placement)
+  const evaluator = await Evaluator.compile(policy, placement)
+  const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
+  const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
+  const parts: LoopParts = {
+    recipe, folder, policy, learner, optimizer, evaluator, loader, emit, interrupted,
+    rows: data.rows,
+    heldOut: data.heldOut,
+    general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
+    totalSteps: recipe.steps ?? Math.ceil(loader.stepsPerEpoch * recipe.epochs!),
+  }
+  try {
+    const end = await trainingLoop(parts, start)
+    const stoppedEarly = interrupted() && end.step < parts.totalSteps
+    if (stoppedEarly) return resultOf(folder, recipe, end, false)
+    await finish(parts, end, model, adapter)
+    return resultOf(folder, recipe, end, true)
+  } finally {
+    await learner.release()
+    await evaluator.release()
+  }
+}
+
+/** The best or the last parameters, written out; the general set once more; the report. */
+async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adapter: Adapter | undefined): Promise<void> {
+  const { recipe, folder, policy } = parts
+  const best = recipe.keep === 'best' ? folder.checkpoints.best() : undefined
+  if (best !== undefined) restoreParameters(policy.values, loadCheckpoint(best.path).parameters, best.path)
+  await evaluate({ ...parts, heldOut: undefined }, end, true)
+  if (adapter !== undefined) {
+    await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter, model.config, recipe.model))
+  } else throw new UserError('full fine-tuning: writing the model is not wired')
+  folder.logEvent({ type: 'finished', step: end.step })
+  await folder.finish(await buildReport(folder.path, recipe))
+}
+
+function openPolicy(recipe: Recipe, model: ModelFiles, precision: Precision, cache: string): { policy: Policy; adapter: Adapter | undefined } {
+  const { adapter: wanted, seed } = recipe
+  if (wanted.type === 'none') return { policy: fullPolicy(model), adapter: undefined }
+  const { config } = model
+  const modules = targetModules(config, wanted.targets)
+  if (modules.length === 0) {
+    throw new UserError(`adapter.targets: no layer of the model is called ${String(wanted.targets)}`, { exitCode: 2 })
+  }
+  const random = new Random(seed, adapterStream)
+  const fresh = { rank: wanted.rank, alpha: wanted.alpha, rankStabilized: wanted.use_rslora, modules }
+  const adapter = wanted.init === undefined
+    ? initialAdapter(config, fresh, () => random.uint32() / 2 ** 32)
+    : loadAdapter(wanted.init, config)
+  return { policy: loraPolicy(config, adapter, precision, prepareWeights(model, precision, cache)), adapter }
+}
+
+/** The stream of the run's seed that makes the adapter; the order of rows uses the epochs' numbers. */
+const adapterStream = 2 ** 31
+
+function firstState({ seed }: Recipe): TrainState {
+  return { step: 0, epoch: 0, loader: { epoch: 0, index: 0 }, seed, best: null, evaluationsSinceBest: 0, tokens: 0, elapsedSeconds: 0 }
+}
+
+function restore(policy: Policy, optimizer: Optimizer, directory: string): TrainState {
+  const { parameters, optimizer: moments, state } = loadCheckpoint(directory)
+  restoreParameters(policy.values, parameters, directory)
+  optimizer.restore(moments)
+  return state
+}
+
+function resultOf(folder: RunFolder, recipe: Recipe, state: TrainState, finished: boolean): TrainResult {
+  return {
+    directory: folder.path,
+    output: recipe.adapter.type === 'none' ? folder.paths.model : folder.paths.adapter,
+    finished,
+    steps: state.step,
+    precision: recipe.base.precision,
+    tokens: state.tokens,
+    seconds: state.elapsedSeconds,
+  }
+}
+
+/** The recipe with `auto` replaced by what it comes to. */
+async function withPrecision(
+  { recipe, cache }: RunRequest,
+  model: ModelFiles,
+  tokenizer: Tokenizer,
+  emit: (event: TrainEvent) => void,
+): Promise<Recipe> {
+  if (recipe.base.precision !== 'auto') return recipe
+  emit({ type: 'status', text: 'choosing the precision of the base' })
+  const rows = () => generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length)
+  const precision = await choosePrecision(model, rows, { device: recipe.device, threads: recipe.threads }, cache)
+  return { ...recipe, base: { precision } }
+}
+
+function withRecipeTemplate(tokenizer: Tokenizer, template: string): Tokenizer {
+  if (template === 'auto' || template === 'none') return tokenizer
+  try {
+    return tokenizer.withTemplate(readFileSync(template, 'utf8'))
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    throw new UserError(`template: ${template} cannot be read: ${messageOf(error)}`, { exitCode: 2, cause: error })
+  }
+}
