@@ -7,7 +7,8 @@ pattern (SmolLM2), Llama 3's pattern with whole words before merges and a beginn
 NFC, Mistral's SentencePiece pieces with bytes for what is not in the vocabulary. They are trained on general.jsonl.
 
 Beside each stands `reference.json`: `texts` (no control tokens matched, none added), `plain` (what
-`tokenizer(text)` adds to one of them) and `chats` (the conversation as the chat template renders it).
+`tokenizer(text)` adds to one of them), `chats` (the conversation as the chat template renders it) and `rows`
+(training rows as ids and loss masks).
 """
 
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer
+
+from sft_tokens import tokenize_row
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "src" / "models" / "fixtures" / "tokenizers"
@@ -51,6 +54,14 @@ CHATS = [
     [{"role": "user", "content": " 12 + 7 = ?\n"}, {"role": "assistant", "content": "19 "},
      {"role": "user", "content": "!\n"}],
 ]
+ROWS = [
+    {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2?"},
+                  {"role": "assistant", "content": "4"}, {"role": "user", "content": "And 3 + 3?"},
+                  {"role": "assistant", "content": "6, of course"}]},
+    {"prompt": "What is ice?\n", "completion": " Frozen water."},
+    {"prompt": [{"role": "user", "content": "Name a bird"}], "completion": [{"role": "assistant", "content": "Owl"}]},
+]
+RAW_ROW = {"prompt": "Question: 12?", "completion": " Answer: twelve."}
 
 
 def byte_level_bpe(pre_tokenizer, ignore_merges=False) -> Tokenizer:
@@ -137,7 +148,19 @@ def reference(directory: Path) -> dict:
                    "text": tokenizer.apply_chat_template(chat, add_generation_prompt=prompt, tokenize=False),
                    "ids": tokenizer.apply_chat_template(chat, add_generation_prompt=prompt, return_dict=False)}
                   for chat in CHATS for prompt in [False, True]],
+        "rows": [rendered_row(tokenizer, row, raw) for row, raw in [*((row, False) for row in ROWS), (RAW_ROW, True)]
+                 if "messages" not in row or "INST" not in tokenizer.chat_template],  # Mistral's knows no system turn
     }
+
+
+def rendered_row(tokenizer, row: dict, raw: bool) -> dict:
+    if raw:  # as TRL takes plain strings: with what the tokenizer puts before a text, and the end token appended
+        prompt = tokenizer.encode(row["prompt"])
+        ids = tokenizer.encode(row["prompt"] + row["completion"] + tokenizer.eos_token)
+        mask = [int(i + 1 >= len(prompt)) for i in range(len(ids) - 1)]
+    else:
+        ids, mask = tokenize_row(tokenizer, row, [tokenizer.eos_token_id])
+    return {"row": row, "template": "none" if raw else "auto", "ids": ids, "mask": mask}
 
 
 def main() -> None:

@@ -65,11 +65,17 @@ function renderMessages({ messages }: MessagesRow, tokenizer: Tokenizer, options
   return rendered(ids, mask)
 }
 
-/** Where the tokens of turn `turn` end at the latest: with what is rendered up to it, where that can be told. */
+/**
+ * Before this index ends what is rendered of turn `turn`: with another content, the next turn's tokens differ.
+ * Without it a template that ends only the last turn would give this one the end token of a later one.
+ */
 function turnLimit(turns: readonly Message[], turn: number, ids: readonly number[], tokenizer: Tokenizer): number {
-  if (turn === turns.length - 1) return ids.length
-  const through = tokenizer.encodeChat(turns.slice(0, turn + 1), { generationPrompt: false })
-  return isPrefix(through, ids) ? through.length : ids.length
+  const next = turns[turn + 1]
+  if (next === undefined) return ids.length
+  const changed = turns.with(turn + 1, { role: next.role, content: next.content === '' ? 'x' : '' })
+  const others = tokenizer.encodeChat(changed, { generationPrompt: false })
+  const difference = ids.findIndex((id, index) => id !== others[index])
+  return difference === -1 ? ids.length : difference
 }
 
 function renderTurns({ prompt, completion }: PromptCompletionRow, tokenizer: Tokenizer): RenderedRow {

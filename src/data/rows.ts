@@ -74,13 +74,13 @@ export const promptCompletionRow = defineKind({
   example: '{"prompt": "…", "completion": "…"}',
 })
 
-/** What supervised fine-tuning learns from. */
-export const sftRowKinds = [messagesRow, promptCompletionRow] as const
-
 export type RowMessage = z.infer<typeof messageSchema>
 export type MessagesRow = z.infer<typeof messagesRow.schema>
 export type PromptCompletionRow = z.infer<typeof promptCompletionRow.schema>
 export type SftRow = MessagesRow | PromptCompletionRow
+
+/** What supervised fine-tuning learns from. */
+export const sftRowKinds: readonly RowKind<SftRow>[] = [messagesRow, promptCompletionRow]
 
 /** The kind with the most of its fields in `value`: kinds may share fields. */
 export function detectKind<Row>(value: object, kinds: readonly RowKind<Row>[]): RowKind<Row> | undefined {
