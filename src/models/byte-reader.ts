@@ -23,16 +23,16 @@ export class ByteReader {
     return this.#position
   }
 
-  uint8(): number { return this.#view.getUint8(this.#take(1)) }
-  int8(): number { return this.#view.getInt8(this.#take(1)) }
-  uint16(): number { return this.#view.getUint16(this.#take(2), true) }
-  int16(): number { return this.#view.getInt16(this.#take(2), true) }
-  uint32(): number { return this.#view.getUint32(this.#take(4), true) }
-  int32(): number { return this.#view.getInt32(this.#take(4), true) }
-  float32(): number { return this.#view.getFloat32(this.#take(4), true) }
-  float64(): number { return this.#view.getFloat64(this.#take(8), true) }
-  uint64(): bigint { return this.#view.getBigUint64(this.#take(8), true) }
-  int64(): bigint { return this.#view.getBigInt64(this.#take(8), true) }
+  uint8(): number { return this.#number(1, (view, at) => view.getUint8(at)) }
+  int8(): number { return this.#number(1, (view, at) => view.getInt8(at)) }
+  uint16(): number { return this.#number(2, (view, at) => view.getUint16(at, true)) }
+  int16(): number { return this.#number(2, (view, at) => view.getInt16(at, true)) }
+  uint32(): number { return this.#number(4, (view, at) => view.getUint32(at, true)) }
+  int32(): number { return this.#number(4, (view, at) => view.getInt32(at, true)) }
+  float32(): number { return this.#number(4, (view, at) => view.getFloat32(at, true)) }
+  float64(): number { return this.#number(8, (view, at) => view.getFloat64(at, true)) }
+  uint64(): bigint { return this.#number(8, (view, at) => view.getBigUint64(at, true)) }
+  int64(): bigint { return this.#number(8, (view, at) => view.getBigInt64(at, true)) }
 
   /** A 64-bit count of things of which each takes at least `smallest` bytes, so that it cannot exceed the file. */
   count(what: string, smallest: number): number {
@@ -52,6 +52,12 @@ export class ByteReader {
   text(length: number): string {
     const start = this.#take(length)
     return decoder.decode(this.#window.subarray(start, start + length))
+  }
+
+  /** The place is taken first: it may bring another window, and with it another view. */
+  #number<T>(size: number, read: (view: DataView, at: number) => T): T {
+    const at = this.#take(size)
+    return read(this.#view, at)
   }
 
   /** Makes the next `length` bytes available and returns where they begin in the window. */

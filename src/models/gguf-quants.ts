@@ -5,7 +5,8 @@
  * A block holds a run of consecutive values of a row: packed small integers q and their scales. Products of a scale
  * and an integer are exact in f64, so the one rounding to f32 is ggml's too.
  */
-import { halfToFloat, narrow, widen } from './float.ts'
+import { floatBytes, halfToFloat, narrow, widen } from './float.ts'
+import type { FloatType } from './float.ts'
 
 /** A stored type: how many values share a block, how many bytes a block takes, how to read blocks. */
 export interface GgufTensorType {
@@ -114,20 +115,25 @@ const readQ6_K: BlockReader = (bytes, at, out, to) => {
   }
 }
 
-const types: readonly GgufTensorType[] = [
-  { name: 'F32', id: 0, blockValues: 1, blockBytes: 4, dequantize: bytes => widen('F32', bytes) },
-  { name: 'F16', id: 1, blockValues: 1, blockBytes: 2, dequantize: bytes => widen('F16', bytes) },
-  { name: 'BF16', id: 30, blockValues: 1, blockBytes: 2, dequantize: bytes => widen('BF16', bytes) },
-  blockType('Q4_0', 2, 32, 18, readQ4_0),
-  blockType('Q4_1', 3, 32, 20, readQ4_1),
-  blockType('Q5_0', 6, 32, 22, readQ5_0),
-  blockType('Q8_0', 8, 32, 34, readQ8_0),
-  blockType('Q4_K', 12, 256, 144, readQ4_K),
-  blockType('Q6_K', 14, 256, 210, readQ6_K),
-]
+function plainType(name: FloatType, id: number): GgufTensorType {
+  return { name, id, blockValues: 1, blockBytes: floatBytes[name], dequantize: bytes => widen(name, bytes) }
+}
 
-/** By the number in the file. */
-export const ggufTypeById: ReadonlyMap<number, GgufTensorType> = new Map(types.map(type => [type.id, type]))
+/** The types that are read. */
+export const ggufTypes = {
+  F32: plainType('F32', 0),
+  F16: plainType('F16', 1),
+  BF16: plainType('BF16', 30),
+  Q4_0: blockType('Q4_0', 2, 32, 18, readQ4_0),
+  Q4_1: blockType('Q4_1', 3, 32, 20, readQ4_1),
+  Q5_0: blockType('Q5_0', 6, 32, 22, readQ5_0),
+  Q8_0: blockType('Q8_0', 8, 32, 34, readQ8_0),
+  Q4_K: blockType('Q4_K', 12, 256, 144, readQ4_K),
+  Q6_K: blockType('Q6_K', 14, 256, 210, readQ6_K),
+} as const
+
+/** The same by the number in the file. */
+export const ggufTypeById: ReadonlyMap<number, GgufTensorType> = new Map(Object.values(ggufTypes).map(type => [type.id, type]))
 
 /** Names of the types that exist but are not read, for error messages. */
 export const unreadTypeNames: Readonly<Record<number, string>> = {
@@ -137,7 +143,7 @@ export const unreadTypeNames: Readonly<Record<number, string>> = {
 }
 
 /** The types that can be written. */
-export type GgufOutputType = 'F32' | 'F16' | 'BF16' | 'Q8_0'
+export type GgufOutputType = FloatType | 'Q8_0'
 
 /** Stored bytes of f32 values; for Q8_0 their number must be a multiple of 32. */
 export function encodeGguf(type: GgufOutputType, values: Float32Array): Uint8Array {
