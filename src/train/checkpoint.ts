@@ -24,7 +24,7 @@ export const TrainState = z.strictObject({
   evaluationsSinceBest: z.int().nonnegative(),
   /** Tokens trained on so far. */
   tokens: z.int().nonnegative(),
-  /** Time spent so far, over all sessions of the run. */
+  /** Spent training so far, over all sessions of the run. */
   elapsedSeconds: z.number().nonnegative(),
 })
 export type TrainState = z.infer<typeof TrainState>

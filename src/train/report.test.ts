@@ -28,7 +28,10 @@ async function report({ name, evaluations = [], overrides = {}, steps = 20 }: Co
   const folder = join(root, name)
   const recipe = checkRecipe({ model: 'some/model', method: 'sft', data: 'train.jsonl', output: folder, ...overrides }, methods)
   const run = await openRun(folder, { recipe: formatRecipe(recipe) })
-  for (const [i, [loss, general_loss]] of evaluations.entries()) run.logEvent({ step: 5 * i, type: 'evaluation', loss, general_loss })
+  for (const [i, [loss, general_loss]] of evaluations.entries()) {
+    run.logEvent({ step: 5 * i, type: 'evaluation', loss })
+    run.logEvent({ step: 5 * i, type: 'evaluation', general_loss })
+  }
   for (let step = 1; step <= steps; step++) {
     run.logStep({
       step, epoch: step / 10, loss: 2 / step, grad_norm: 1, lr: 1e-4, tokens: 100 * step,

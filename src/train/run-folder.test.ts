@@ -25,6 +25,7 @@ async function save(run: RunFolder, step: number): Promise<void> {
 /** A run of `steps` steps that samples at each and saves at `saved`, then ends without finishing. */
 async function interrupted(path: string, steps: number, saved: readonly number[]): Promise<void> {
   const run = await openRun(path, { recipe })
+  run.logEvent({ step: 0, type: 'started' })
   for (let step = 1; step <= steps; step++) {
     logStep(run, step)
     run.logSample({ step, prompt: 'p', completion: `c${step}` })
@@ -47,8 +48,7 @@ test('a run writes its folder and is finished when its report is there', async (
   assert.deepEqual((await readdir(path)).sort(), [
     'checkpoints', 'events.jsonl', 'metrics.jsonl', 'recipe.yaml', 'report.md', 'samples.jsonl',
   ])
-  const [started, evaluation] = readLines<StoredEvent>(runPaths(path).events)
-  assert.equal(started?.type, 'started')
+  const [evaluation] = readLines<StoredEvent>(runPaths(path).events)
   assert.equal(evaluation?.type, 'evaluation')
   assert.equal(new Date(evaluation?.time ?? '').toISOString(), evaluation?.time)
 })
@@ -65,7 +65,7 @@ test('a resumed run goes on from its last checkpoint and has each step once', as
   run.close()
   assert.deepEqual(stepsOf(run.paths.metrics), [1, 2, 3, 4, 5, 6, 7, 8])
   assert.deepEqual(stepsOf(run.paths.samples), [1, 2, 3, 4, 5])
-  assert.deepEqual(stepsOf(run.paths.events), [0, 5])
+  assert.deepEqual(readLines<StoredEvent>(run.paths.events).map(({ step, type }) => [step, type]), [[0, 'started'], [5, 'resumed']])
   assert.deepEqual((await readdir(run.paths.checkpoints)).sort(), ['step-2', 'step-5'])
   assert.equal(existsSync(join(path, '.adapter.abc.partial')), false)
 })
@@ -86,13 +86,14 @@ test('a damaged last checkpoint is passed over, reported and removed', async () 
 test('a run without a whole checkpoint, or none at all, begins at step 0 when resumed', async () => {
   const path = join(root, 'early')
   const nothing = await openRun(path, { recipe, resume: true })
+  nothing.logEvent({ step: 0, type: 'evaluation', loss: 2 })
   logStep(nothing, 1)
   nothing.close()
   const run = await openRun(path, { recipe, resume: true })
   run.close()
   assert.equal(run.resumedFrom, undefined)
   assert.deepEqual(stepsOf(run.paths.metrics), [])
-  assert.deepEqual(stepsOf(run.paths.events), [0, 0])
+  assert.deepEqual(stepsOf(run.paths.events), [])
 })
 
 test('two runs cannot write into one folder', async () => {

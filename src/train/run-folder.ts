@@ -107,7 +107,7 @@ async function openLocked(path: string, options: OpenRunOptions, release: () => 
   const finished = resume && existsSync(paths.report)
   await removePartials(path)
   if (!resume) await begin(path, paths, options)
-  else if (!finished) await cutBack(paths, checkpoints, resumedFrom?.step ?? 0)
+  else if (!finished) await cutBack(paths, checkpoints, resumedFrom?.step ?? beforeAll)
 
   const logs = { metrics: openLineLog(paths.metrics), samples: openLineLog(paths.samples), events: openLineLog(paths.events) }
   const flush = (): void => Object.values(logs).forEach((log) => log.flush())
@@ -136,8 +136,9 @@ async function openLocked(path: string, options: OpenRunOptions, release: () => 
       release()
     },
   }
-  if (!resume) run.logEvent({ step: 0, type: 'started' })
-  else if (!finished) run.logEvent({ step: resumedFrom?.step ?? 0, type: 'resumed', damaged })
+  if (resumedFrom !== undefined || damaged.length > 0) {
+    if (!finished) run.logEvent({ step: resumedFrom?.step ?? 0, type: 'resumed', damaged })
+  }
   return run
 }
 
@@ -168,6 +169,9 @@ function refuseToReplace(folder: string, paths: RunPaths): void {
     throw new UserError(`${folder} holds an unfinished run. ${choice}`, { exitCode: 2 })
   }
 }
+
+/** Step 0 has lines too: its evaluation. */
+const beforeAll = -1
 
 async function cutBack(paths: RunPaths, checkpoints: CheckpointFolder, step: number): Promise<void> {
   await checkpoints.discardAfter(step)

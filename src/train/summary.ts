@@ -28,7 +28,7 @@ export interface RunSummary {
   readonly tokensPerSecond: number
   /** The highest of all sessions, MiB. */
   readonly peakMemoryMb: number
-  /** Spent training and evaluating, over all sessions; undefined where no checkpoint tells. */
+  /** Spent training, over all sessions; undefined where no checkpoint tells. */
   readonly elapsedSeconds: number | undefined
   readonly resumptions: number
   /** Training losses in order of the steps. */
@@ -52,7 +52,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
   const paths = runPaths(folder)
   const steps = readLines<StepMetrics>(paths.metrics)
   const events = readLines<StoredEvent>(paths.events)
-  const evaluations = events.flatMap((event) => (event.type === 'evaluation' ? [evaluationOf(event)] : []))
+  const evaluations = evaluationsOf(events)
   const general = evaluations.map(({ generalLoss }) => generalLoss).filter((loss) => loss !== undefined)
   const last = steps.at(-1)
   return {
@@ -72,8 +72,15 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
   }
 }
 
-function evaluationOf({ step, loss, general_loss }: { step: number; loss?: number; general_loss?: number }): Evaluation {
-  return { step, loss, generalLoss: general_loss }
+/** One for each step, with what was measured at it last: a run that was killed at its end measures once more. */
+function evaluationsOf(events: readonly StoredEvent[]): Evaluation[] {
+  const found = new Map<number, Evaluation>()
+  for (const event of events) {
+    if (event.type !== 'evaluation') continue
+    const { step, loss = found.get(step)?.loss, general_loss: generalLoss = found.get(step)?.generalLoss } = event
+    found.set(step, { step, loss, generalLoss })
+  }
+  return [...found.values()]
 }
 
 function bestOf(evaluations: readonly Evaluation[]): RunSummary['best'] {
