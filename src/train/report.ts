@@ -155,6 +155,7 @@ function number(value: number | undefined): string {
 const percent = (fraction: number): string => `${fraction >= 0 ? '+' : '−'}${Math.abs(fraction * 100).toFixed(1)}%`
 
 function duration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`
   const whole = Math.round(seconds)
   const parts = [[Math.floor(whole / 3600), 'h'], [Math.floor(whole / 60) % 60, 'min'], [whole % 60, 's']] as const
   return parts.filter(([value], i) => value > 0 || i === 2).map(([value, unit]) => `${value} ${unit}`).join(' ')

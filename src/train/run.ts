@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { UserError, messageOf } from '../errors.ts'
 import { Loader } from '../data/loader.ts'
 import type { ModelFiles } from '../models/files.ts'
+import { writeHuggingFaceDirectory } from '../models/export.ts'
 import { openModel } from '../models/open.ts'
 import { writeAdapter, loadAdapter } from '../models/peft.ts'
 import { prepareWeights } from '../models/prepare.ts'
@@ -106,7 +107,7 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
   await evaluate({ ...parts, heldOut: undefined }, end, true)
   if (adapter !== undefined) {
     await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter, model.config, recipe.model))
-  } else throw new UserError('full fine-tuning: writing the model is not wired')
+  } else await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! })
   folder.logEvent({ type: 'finished', step: end.step })
   await folder.finish(await buildReport(folder.path, recipe))
 }
