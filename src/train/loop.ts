@@ -1,4 +1,4 @@
-import { Loader } from '../data/loader.ts'
+import type { Loader } from '../data/loader.ts'
 import { packRows } from '../data/pack.ts'
 import type { RenderedRow } from '../data/render.ts'
 import { UserError } from '../errors.ts'
