@@ -6,6 +6,8 @@ import { type Command, runCommand, type Terminal } from './command.ts'
 
 /** Each command is loaded only when it is asked for: `--help` should not wait for the engine. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  quickstart: async () => (await import('./quickstart.ts')).quickstart,
+  train: async () => (await import('./train.ts')).train,
   score: async () => (await import('./score.ts')).score,
   generate: async () => (await import('./generate.ts')).generate,
   chat: async () => (await import('./chat.ts')).chat,
