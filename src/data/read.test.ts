@@ -108,7 +108,7 @@ test('what would change the rendering silently is refused', async () => {
 test("OpenAI's list of text parts is one text", async () => {
   const [located] = await read(chat.replace('"content": "a"', '"content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]'))
   assert.deepEqual(located?.row, { messages: [{ role: 'user', content: 'xy' }, { role: 'assistant', content: 'b' }] })
-  await refused(chat.replace('"content": "a"', '"content": [{"type": "image_url", "image_url": {}}]'), /content: must be a string/)
+  await refused(chat.replace('"content": "a"', '"content": [{"type": "image_url", "image_url": {}}]'), /content\[0\]\.type: only text can be read/)
 })
 
 test('fields that are missing or misspelt', async () => {

@@ -24,7 +24,7 @@ const roleSchema = z.enum(roles, {
 
 /** OpenAI's list of parts, of which only text can be read. */
 const partsSchema = z
-  .array(z.strictObject({ type: z.literal('text'), text: z.string() }))
+  .array(z.strictObject({ type: z.literal('text', { error: 'only text can be read' }), text: z.string() }))
   .transform(parts => parts.map(part => part.text).join(''))
 
 /** A turn of a training row. `weight: 0` (OpenAI's) takes the loss from an assistant turn. */
@@ -91,13 +91,21 @@ export function detectKind<Row>(value: object, kinds: readonly RowKind<Row>[]): 
 
 /** What is wrong with a row, by the place in it: `messages[1].role: unknown role "assistnat"; …`. */
 export function describeIssues(error: z.ZodError): string {
-  return error.issues.map(issue => {
-    const place = issue.path.reduce<string>(
-      (path, key) => path + (typeof key === 'number' ? `[${key}]` : path === '' ? String(key) : `.${String(key)}`),
-      '',
-    )
-    return `${place}: ${issue.message}`
-  }).join('; ')
+  return error.issues.flatMap(issue => faults(issue, [])).join('; ')
+}
+
+/** Of a value that may have several forms, the form is meant that got furthest into the value. */
+function faults(issue: z.core.$ZodIssue, before: readonly PropertyKey[]): string[] {
+  const path = [...before, ...issue.path]
+  const inner = issue.code === 'invalid_union'
+    ? issue.errors.find(branch => branch.some(({ path: deeper }) => deeper.length > 0))
+    : undefined
+  if (inner !== undefined) return inner.flatMap(deeper => faults(deeper, path))
+  const place = path.reduce<string>(
+    (text, key) => text + (typeof key === 'number' ? `[${key}]` : text === '' ? String(key) : `.${String(key)}`),
+    '',
+  )
+  return [`${place}: ${issue.message}`]
 }
 
 function defineKind<Row>(kind: RowKind<Row>): RowKind<Row> {
