@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -43,6 +43,38 @@ for (const [name, pre] of [['smollm', 'smollm'], ['llama3', 'llama-bpe'], ['qwen
   })
 }
 
+test("SentencePiece's scores give the same tokens as the merges that they stand for", async () => {
+  const directory = join(fixtures, 'mistral')
+  const original = await tokenizerFromDirectory(directory)
+  const { model } = JSON.parse(readFileSync(join(directory, 'tokenizer.json'), 'utf8')) as {
+    model: { vocab: Record<string, number>; merges: [string, string][] }
+  }
+  const tokens = Object.keys(model.vocab).toSorted((a, b) => model.vocab[a]! - model.vocab[b]!)
+  const ranks = new Map(model.merges.map(([left, right], rank) => [left + right, rank]))
+  const again = tokenizerFromGguf(new Map<string, GgufValue>([
+    ['tokenizer.ggml.model', 'llama'],
+    ['tokenizer.ggml.tokens', tokens],
+    ['tokenizer.ggml.scores', tokens.map(token => -(ranks.get(token) ?? model.merges.length))],
+    ['tokenizer.ggml.token_type', tokens.map((_, id) => sentencePieceType(id))],
+    ['tokenizer.ggml.unknown_token_id', 0],
+    ['tokenizer.ggml.bos_token_id', 1],
+    ['tokenizer.ggml.eos_token_id', 2],
+  ]))
+  for (const text of texts) {
+    // llama.cpp puts a space before every text, transformers' newer form only where there is none.
+    if (!text.startsWith(' ')) assert.deepEqual(again.encode(text), original.encode(text), text)
+    assert.equal(again.decode(again.encode(text)), text)
+  }
+  assert.deepEqual([again.addBos, again.bosTokenId, again.eosTokenId], [true, 1, 2])
+})
+
+/** The fixture's ids: the unknown token, four control tokens, 256 bytes, the rest. */
+function sentencePieceType(id: number): number {
+  if (id === 0) return tokenType.unknown
+  if (id < 5) return tokenType.control
+  return id < 261 ? tokenType.byte : tokenType.normal
+}
+
 test('ids beyond the tokenizer get tokens that no text makes', async () => {
   const { vocabSize } = await tokenizerFromDirectory(join(fixtures, 'smollm'))
   const metadata = await metadataOf('smollm', vocabSize + 2)
@@ -61,7 +93,8 @@ test('each thing that is missing, malformed or unknown is named', async () => {
   }
   refused('tokenizer.ggml.pre', 'klingon', /"klingon" \(tokenizer\.ggml\.pre\) is not known/)
   refused('tokenizer.ggml.pre', undefined, /"missing"/)
-  refused('tokenizer.ggml.model', 'llama', /kind "llama"/)
+  refused('tokenizer.ggml.model', 'bert', /kind "bert"/)
+  refused('tokenizer.ggml.model', 'llama', /no tokenizer\.ggml\.scores/)
   refused('tokenizer.ggml.tokens', undefined, /no tokenizer\.ggml\.tokens/)
   refused('tokenizer.ggml.token_type', [1], /token_type is not a list of 700 numbers/)
   refused('tokenizer.ggml.merges', ['ab'], /malformed merge.*"ab"/)

@@ -4,53 +4,34 @@ import { preTokenizerJson, preTokenizers } from './pre-tokenizers.ts'
 import type { NamedPreTokenizer } from './pre-tokenizers.ts'
 import { TextTokenizer } from './text-tokenizer.ts'
 import { tokenizerConfigSchema, tokenizerJsonSchema } from './tokenizer-json.ts'
+import type { Component } from './tokenizer-json.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
 /** `tokenizer.ggml.token_type`, llama.cpp's llama_token_type. */
 export const tokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
 
 /**
- * The tokenizer that a GGUF file describes: byte-level BPE (`tokenizer.ggml.model` is `gpt2`).
- * Token ids are those of llama.cpp. Throws a UserError that names the key that is missing, malformed or unknown.
+ * The tokenizer that a GGUF file describes: byte-level BPE (`tokenizer.ggml.model` is `gpt2`) or SentencePiece's BPE
+ * (`llama`). Token ids are those of llama.cpp.
+ * Throws a UserError that names the key that is missing, malformed or unknown.
  */
 export function tokenizerFromGguf(metadata: ReadonlyMap<string, GgufValue>): Tokenizer {
   const read = new MetadataReader(metadata)
-  const kind = read.string('tokenizer.ggml.model')
-  if (kind !== 'gpt2') {
-    throw new UserError(
-      `The GGUF file's tokenizer is of kind "${kind}" (tokenizer.ggml.model); only "gpt2" (byte-level BPE) can be ` +
-        'read from a GGUF. Use the Hugging Face directory of this model.',
-    )
-  }
-  const pre = preTokenizer(read.optionalString('tokenizer.ggml.pre') ?? 'missing')
   const tokens = read.strings('tokenizer.ggml.tokens')
   const types = read.numbers('tokenizer.ggml.token_type', tokens.length)
+  const { addBos, ...parts } = tokenizerParts(read, tokens)
   const json = tokenizerJsonSchema.parse({
     version: '1.0',
     truncation: null,
     padding: null,
     added_tokens: addedTokens(tokens, types),
-    normalizer: null,
-    pre_tokenizer: preTokenizerJson(pre),
     post_processor: null,
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: pre.ignoreMerges ?? false,
-      vocab: vocabulary(tokens),
-      merges: read.strings('tokenizer.ggml.merges').map(splitMerge),
-    },
+    ...parts,
   })
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',
     ...read.specialTokens(tokens),
-    add_bos_token: read.optionalBoolean('tokenizer.ggml.add_bos_token') ?? pre.addBos ?? false,
+    add_bos_token: read.optionalBoolean('tokenizer.ggml.add_bos_token') ?? addBos,
     clean_up_tokenization_spaces: false,
     chat_template: read.optionalString('tokenizer.chat_template'),
   }
@@ -64,6 +45,106 @@ export function tokenizerFromGguf(metadata: ReadonlyMap<string, GgufValue>): Tok
       { name: 'tokenizer_config.json', content: JSON.stringify(config, null, 2) + '\n' },
     ],
   })
+}
+
+/** The parts of tokenizer.json that differ between the kinds of tokenizer. */
+interface TokenizerParts {
+  readonly normalizer: Component | null
+  readonly pre_tokenizer: Component | null
+  readonly decoder: Component
+  readonly model: object
+  /** What llama.cpp does where the file does not say. */
+  readonly addBos: boolean
+}
+
+function tokenizerParts(read: MetadataReader, tokens: readonly string[]): TokenizerParts {
+  const kind = read.string('tokenizer.ggml.model')
+  if (kind === 'gpt2') return byteLevelParts(read, tokens)
+  if (kind === 'llama') return sentencePieceParts(read, tokens)
+  throw new UserError(
+    `The GGUF file's tokenizer is of kind "${kind}" (tokenizer.ggml.model); "gpt2" and "llama" can be read. ` +
+      'Use the Hugging Face directory of this model.',
+  )
+}
+
+function byteLevelParts(read: MetadataReader, tokens: readonly string[]): TokenizerParts {
+  const pre = preTokenizer(read.optionalString('tokenizer.ggml.pre') ?? 'missing')
+  return {
+    normalizer: null,
+    pre_tokenizer: preTokenizerJson(pre),
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
+    model: {
+      ...bpeSettings,
+      ignore_merges: pre.ignoreMerges ?? false,
+      vocab: vocabulary(tokens),
+      merges: read.strings('tokenizer.ggml.merges').map(splitMerge),
+    },
+    addBos: pre.addBos ?? false,
+  }
+}
+
+function sentencePieceParts(read: MetadataReader, tokens: readonly string[]): TokenizerParts {
+  const prefix = read.optionalBoolean('tokenizer.ggml.add_space_prefix') ?? true
+  const vocab = vocabulary(tokens)
+  return {
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        ...(prefix ? [{ type: 'Prepend', prepend: '▁' }] : []),
+        { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      ],
+    },
+    pre_tokenizer: null,
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+      ],
+    },
+    model: {
+      ...bpeSettings,
+      unk_token: read.specialTokens(tokens)['unk_token'] ?? null,
+      fuse_unk: true,
+      byte_fallback: true,
+      vocab,
+      merges: mergesByScore(tokens, read.numbers('tokenizer.ggml.scores', tokens.length), vocab),
+    },
+    addBos: true,
+  }
+}
+
+const bpeSettings = {
+  type: 'BPE',
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: null,
+  end_of_word_suffix: null,
+  fuse_unk: false,
+  byte_fallback: false,
+  ignore_merges: false,
+}
+
+/** SentencePiece joins the two neighbours whose union scores highest: every pair with a union, the best first. */
+function mergesByScore(
+  tokens: readonly string[],
+  scores: readonly number[],
+  vocab: Readonly<Record<string, number>>,
+): [string, string][] {
+  const known = new Set(Object.keys(vocab))
+  return tokens
+    .map((token, id) => ({ token, score: scores[id]! }))
+    .toSorted((a, b) => b.score - a.score)
+    .flatMap(({ token }) => {
+      const characters = Array.from(token)
+      return characters.slice(1).flatMap((_, i): [string, string][] => {
+        const left = characters.slice(0, i + 1).join('')
+        const right = token.slice(left.length)
+        return known.has(left) && known.has(right) ? [[left, right]] : []
+      })
+    })
 }
 
 function preTokenizer(name: string): NamedPreTokenizer {
