@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { packRows } from '../data/pack.ts'
-import { readRows } from '../data/read.ts'
+import { readRows, type Located } from '../data/read.ts'
 import { renderRows, type RenderOptions, type RenderedRow } from '../data/render.ts'
 import { sftRowKinds, type SftRow } from '../data/rows.ts'
 import { forwardFeeds, packedLogprobs } from '../models/forward.ts'
@@ -47,5 +47,14 @@ export class Evaluator {
 /** The shipped general set, on which every run measures forgetting. Written for a chat; raw text without a template. */
 export async function generalRows(tokenizer: Tokenizer, options: RenderOptions, maxLength: number): Promise<readonly RenderedRow[]> {
   const file = join(import.meta.dirname, '../data/general.jsonl')
-  return renderRows(await readRows<SftRow>(file, sftRowKinds), tokenizer, { ...options, maxLength }).rows
+  const rows = await readRows<SftRow>(file, sftRowKinds)
+  const asChat = tokenizer.hasTemplate && options.template !== 'none'
+  return renderRows(asChat ? rows : rows.map(asText), tokenizer, { ...options, maxLength }).rows
+}
+
+/** A conversation as plain text: its turns as lines, the last one the completion. */
+function asText({ row, where }: Located<SftRow>): Located<SftRow> {
+  if (!('messages' in row)) return { row, where }
+  const lines = row.messages.map(({ content }) => content)
+  return { row: { prompt: lines.slice(0, -1).map((line) => `${line}\n`).join(''), completion: lines.at(-1)! }, where }
 }
