@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -65,6 +65,23 @@ test('CSV that is not well formed names the line', async () => {
   await refused('prompt,completion\n"a"x,b\n', /:2: text follows a closing quote/, 'csv')
   await refused('prompt,completion\na,b\na\n', /:3: 1 fields, but the header has 2/, 'csv')
   await refused('prompt,prompt\na,b\n', /:1: two columns are called "prompt"/, 'csv')
+})
+
+for (const compression of ['snappy', 'zstd', 'gzip', 'brotli']) {
+  test(`Parquet, ${compression}: rows without the fields that are null in them`, async () => {
+    const file = join(import.meta.dirname, 'fixtures', `messages-${compression}.parquet`)
+    const rows = await readRows(file, sftRowKinds)
+    assert.deepEqual(rows.map(({ where }) => where.replace(/^.*\.parquet/, '')), ['[0]', '[1]', '[2]'])
+    assert.deepEqual(rows[2]?.row, {
+      messages: [{ role: 'user', content: 'What is 2 + 1?' }, { role: 'assistant', content: '3 ✓', weight: 1 }],
+    })
+  })
+}
+
+test('a damaged Parquet file is named', async () => {
+  const whole = readFileSync(join(import.meta.dirname, 'fixtures', 'messages-snappy.parquet'))
+  await refused(whole.subarray(0, 200), /\.parquet: not a Parquet file/, 'parquet')
+  await refused('PAR1', /\.parquet: not a Parquet file/, 'parquet')
 })
 
 test('malformed JSON names the line', async () => {

@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { UserError, messageOf, nearest } from '../errors.ts'
 import { parseCsv } from './csv.ts'
+import { readParquet } from './parquet.ts'
 import { describeIssues, detectKind } from './rows.ts'
 import type { RowKind } from './rows.ts'
 
-/** A row and its place in the file: `train.jsonl:12`, or `train.json[11]` in a JSON array. */
+/** A row and its place in the file: `train.jsonl:12`, or `train.json[11]` where rows have no lines. */
 export interface Located<Row> {
   readonly where: string
   readonly row: Row
@@ -28,7 +29,7 @@ export interface ParsedFile<Row> {
 }
 
 /**
- * The rows of a data file: .jsonl, .json (an array), or .csv (a column for each field).
+ * The rows of a data file: .jsonl, .json (an array), .csv or .parquet (a column for each field).
  * `kinds` are the shapes that the caller can use; all rows are of one of them.
  * Throws a UserError for the first row that is malformed or of another kind than those before it.
  */
@@ -88,8 +89,15 @@ async function readValues(file: string): Promise<Parsed<unknown>[]> {
     }
     case '.csv':
       return csvRows(await readText(file), file)
+    case '.parquet': {
+      const rows = await readParquet(await readFile(file), file)
+      return rows.map((row, index) => ({ where: `${file}[${index}]`, row }))
+    }
     default:
-      throw new UserError(`${file}: data is read from .jsonl, .json and .csv files, not from "${extension}".`, { exitCode: 2 })
+      throw new UserError(
+        `${file}: data is read from .jsonl, .json, .csv and .parquet files, not from "${extension}".`,
+        { exitCode: 2 },
+      )
   }
 }
 
