@@ -19,7 +19,8 @@ from gguf.quants import dequantize, quantize
 OUTPUT = Path(__file__).resolve().parents[2] / "src" / "models" / "fixtures" / "gguf-quants.json"
 
 # Where the half-precision numbers of a block stand.
-SCALES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q8_0": [0], "Q4_K": [0, 2], "Q6_K": [208]}
+SCALES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
+          "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
 BLOCKS = 6
 
 

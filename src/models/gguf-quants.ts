@@ -71,6 +71,17 @@ const readQ5_0: BlockReader = (bytes, at, out, to) => {
   }
 }
 
+/** d, m (halves), 32 fifth bits, nibbles as in Q4_0; x = d q + m. */
+const readQ5_1: BlockReader = (bytes, at, out, to) => {
+  const d = half(bytes, at)
+  const m = half(bytes, at + 2)
+  for (let i = 0; i < 16; i++) {
+    const pair = bytes[at + 8 + i]!
+    out[to + i] = d * ((pair & 15) | (fifthBit(bytes, at + 4, i) << 4)) + m
+    out[to + i + 16] = d * ((pair >> 4) | (fifthBit(bytes, at + 4, i + 16) << 4)) + m
+  }
+}
+
 function fifthBit(bytes: Uint8Array, at: number, index: number): number {
   return (bytes[at + (index >> 3)]! >> (index & 7)) & 1
 }
@@ -83,16 +94,26 @@ const readQ8_0: BlockReader = (bytes, at, out, to) => {
 
 /** d, dmin (halves), eight 6-bit scales and minima in 12 bytes, 256 nibbles; x = (d scale) q - dmin minimum. */
 const readQ4_K: BlockReader = (bytes, at, out, to) => {
-  const d = half(bytes, at)
-  const dmin = half(bytes, at + 2)
+  for (let group = 0; group < 8; group++) readGroup(bytes, at, at + 16, group, out, to + group * 32, () => 0)
+}
+
+/** Like Q4_K with a fifth bit: bit g of byte i of 32 bytes before the nibbles belongs to value i of group g. */
+const readQ5_K: BlockReader = (bytes, at, out, to) => {
   for (let group = 0; group < 8; group++) {
-    const [scale, minimum] = scaleAndMinimum(bytes, at + 4, group)
-    const step = d * scale
-    const offset = dmin * minimum
-    const nibbles = at + 16 + (group >> 1) * 32
-    const shift = (group & 1) * 4
-    for (let i = 0; i < 32; i++) out[to + group * 32 + i] = step * ((bytes[nibbles + i]! >> shift) & 15) - offset
+    readGroup(bytes, at, at + 48, group, out, to + group * 32, i => ((bytes[at + 16 + i]! >> group) & 1) << 4)
   }
+}
+
+/** One group of 32 values of a Q4_K or Q5_K block at `at`; two groups share 32 bytes of nibbles. */
+function readGroup(
+  bytes: Uint8Array, at: number, nibbles: number, group: number, out: Float32Array, to: number, high: (i: number) => number,
+): void {
+  const [scale, minimum] = scaleAndMinimum(bytes, at + 4, group)
+  const step = half(bytes, at) * scale
+  const offset = half(bytes, at + 2) * minimum
+  const start = nibbles + (group >> 1) * 32
+  const shift = (group & 1) * 4
+  for (let i = 0; i < 32; i++) out[to + i] = step * (((bytes[start + i]! >> shift) & 15) | high(i)) - offset
 }
 
 /** The first four groups have their 6 bits in one byte, the last four in a nibble and two spare bits (get_scale_min_k4). */
@@ -127,8 +148,10 @@ export const ggufTypes = {
   Q4_0: blockType('Q4_0', 2, 32, 18, readQ4_0),
   Q4_1: blockType('Q4_1', 3, 32, 20, readQ4_1),
   Q5_0: blockType('Q5_0', 6, 32, 22, readQ5_0),
+  Q5_1: blockType('Q5_1', 7, 32, 24, readQ5_1),
   Q8_0: blockType('Q8_0', 8, 32, 34, readQ8_0),
   Q4_K: blockType('Q4_K', 12, 256, 144, readQ4_K),
+  Q5_K: blockType('Q5_K', 13, 256, 176, readQ5_K),
   Q6_K: blockType('Q6_K', 14, 256, 210, readQ6_K),
 } as const
 
@@ -137,7 +160,7 @@ export const ggufTypeById: ReadonlyMap<number, GgufTensorType> = new Map(Object.
 
 /** Names of the types that exist but are not read, for error messages. */
 export const unreadTypeNames: Readonly<Record<number, string>> = {
-  7: 'Q5_1', 9: 'Q8_1', 10: 'Q2_K', 11: 'Q3_K', 13: 'Q5_K', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S',
+  9: 'Q8_1', 10: 'Q2_K', 11: 'Q3_K', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S',
   20: 'IQ4_NL', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 24: 'I8', 25: 'I16', 26: 'I32', 27: 'I64', 28: 'F64', 29: 'IQ1_M',
   34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4',
 }
