@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { type Condition, trained, unseen } from './conditions.ts'
 
 const SYSTEM = 'ICD-10-CM'
-const WORDINGS = 22
+const WORDINGS = 20
 
 /** Sentences around a name: requests for a code, a clinician's shorthand, a patient's words, with distractors. */
 const sentences: readonly ((name: string) => string)[] = [
@@ -20,8 +20,8 @@ const sentences: readonly ((name: string) => string)[] = [
   name => `Dx: ${name}`,
   name => `Patient has ${name}.`,
   name => `What is the ICD-10-CM code for ${name}?`,
-  name => name.toUpperCase(),
   name => `Pt seen today for ${name}, stable.`,
+  name => name.toUpperCase(),
   name => `icd10 ${name.toLowerCase()}`,
   name => `Prior knee surgery. Now ${name}.`,
   name => `Assessment: ${name}. Follow up in two weeks.`,

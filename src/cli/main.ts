@@ -11,6 +11,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   score: async () => (await import('./score.ts')).score,
   generate: async () => (await import('./generate.ts')).generate,
   chat: async () => (await import('./chat.ts')).chat,
+  merge: async () => (await import('./merge.ts')).merge,
+  data: async () => (await import('./data.ts')).data,
   models: async () => (await import('./models.ts')).models,
 }
 
