@@ -103,3 +103,20 @@ test('a directory whose writing fails stays as it was', async () => {
   assert.equal(await readFile(join(path, 'weights'), 'utf8'), 'old')
   assert.deepEqual(await readdir(parent), ['model'])
 })
+
+test('what a killed process left beside a directory is removed; what a living one writes is not', async () => {
+  const parent = await folder('abandoned')
+  const path = join(parent, 'model')
+  const module = JSON.stringify(new URL('./files.ts', import.meta.url).href)
+  const script = `
+    const { replaceDirectory } = await import(${module})
+    await replaceDirectory(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['--input-type=module', '-e', script])
+  assert.deepEqual((await readdir(parent)).map(name => /^\.model\..*\.partial$/.test(name)), [true])
+  await replaceDirectory(path, async () => {
+    await replaceDirectory(path, directory => writeFile(join(directory, 'inner'), ''))
+    assert.equal((await readdir(parent)).length, 2, 'the inner one leaves the outer one, which is still at work')
+  })
+  assert.deepEqual(await readdir(parent), ['model'])
+  assert.deepEqual(await readdir(path), [])
+})

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError, messageOf } from './errors.ts'
 
@@ -40,12 +41,13 @@ export async function writeFileDurably(path: string, content: FileContent): Prom
  * `write` gets an empty neighbour of the directory; everything in it is flushed to the disk before it takes the
  * name. If `write` throws, the old directory is as it was and the neighbour is gone. Where an old directory with
  * files is replaced, a crash between the two renames leaves it under a hidden name (`.name.….old`) beside its place.
+ * What a killed process left beside it is removed by the next one that comes this far.
  * The old directory's files are deleted: callers make sure that it is one of ours.
  */
 export async function replaceDirectory(path: string, write: (directory: string) => Promise<void>): Promise<void> {
   const target = resolve(path)
   const aside = asideName(target)
-  const old = `${asideName(target)}.old`
+  const old = `${aside}.old`
   await explained(path, async () => {
     try {
       await mkdir(aside, { recursive: true })
@@ -64,12 +66,34 @@ export async function replaceDirectory(path: string, write: (directory: string) 
       throw error
     }
     await rm(old, { recursive: true, force: true })
+    await removeAbandoned(target)
   })
 }
 
 /** A name that no one else uses, in the same folder (a rename does not cross file systems). */
 function asideName(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.partial`)
+  return join(dirname(target), `${asidePrefix(target)}${process.pid}.${randomUUID().slice(0, 8)}.partial`)
+}
+
+function asidePrefix(target: string): string {
+  return `.${basename(target)}.${hostname()}.`
+}
+
+/** Removes what processes of this machine that are no longer there have left beside `target`. */
+async function removeAbandoned(target: string): Promise<void> {
+  const prefix = asidePrefix(target)
+  for (const name of await readdir(dirname(target))) {
+    const [, pid] = name.startsWith(prefix) ? /^(\d+)\.[0-9a-f]{8}\.partial(?:\.old)?$/.exec(name.slice(prefix.length)) ?? [] : []
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true, force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
 }
 
 async function writeAndFlush(path: string, content: FileContent): Promise<void> {
