@@ -83,21 +83,13 @@ function emptyTurns({ where, row }: Located<SftRow>): Finding[] {
 
 /** Text in which the model's own control tokens are written out: often a conversation that was rendered twice. */
 function typedControlTokens({ where, row }: Located<SftRow>, tokenizer: Tokenizer | undefined): Finding[] {
-  if (tokenizer === undefined) return []
-  const typed = allTexts(row).flatMap(text => {
-    const id = tokenizer.encode(text, { control: true }).find(token => isControl(token, tokenizer))
-    return id === undefined ? [] : [tokenizer.decode([id], { control: true })]
-  })[0]
+  const typed = allTexts(row).map(text => tokenizer?.findControl(text)).find(token => token !== undefined)
   if (typed === undefined) return []
   return [{
     where,
     severity: 'warning',
     problem: `the text has "${typed}" in it, which is trained as plain characters; the chat template adds control tokens by itself`,
   }]
-}
-
-function isControl(id: number, tokenizer: Tokenizer): boolean {
-  return tokenizer.decode([id]) !== tokenizer.decode([id], { control: true })
 }
 
 /** Finds rows that say the same but for case and white space. */

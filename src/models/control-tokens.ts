@@ -49,6 +49,11 @@ export class ControlTokens {
     return this.#byContent.get(content)?.id
   }
 
+  /** The first control token that is written out in `text`. */
+  find(text: string): string | undefined {
+    return this.#whole === undefined ? undefined : text.match(this.#whole)?.[0]
+  }
+
   /** `text` cut at its control tokens, the longest match first; their lstrip and rstrip take neighbouring space. */
   split(text: string): Segment[] {
     if (this.#whole === undefined) return [text]

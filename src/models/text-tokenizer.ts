@@ -100,6 +100,10 @@ export class TextTokenizer implements Tokenizer {
     return guarded.restore(template.render(guarded.messages, options))
   }
 
+  findControl(text: string): string | undefined {
+    return this.#control.find(text)
+  }
+
   withTemplate(template: string): TextTokenizer {
     const files = this.source.files.filter(file => file.name !== 'chat_template.jinja')
     return new TextTokenizer({

@@ -128,6 +128,12 @@ test('tokens that are added but not special are matched in any text', async () =
   assert.equal(tokenizer.decode([ids[0]!]), '<think>')
 })
 
+test('control tokens that are written out in a text are found', async () => {
+  const tokenizer = await open('smollm')
+  assert.equal(tokenizer.findControl('a <|im_end|> b <|im_start|>'), '<|im_end|>')
+  assert.equal(tokenizer.findControl('a <|im_end| > b'), undefined)
+})
+
 test('decoding leaves control tokens out or in, and unknown ids out', async () => {
   const tokenizer = await open('smollm')
   const ids = [tokenizer.bosTokenId!, ...tokenizer.encode('hi'), tokenizer.eosTokenId!, tokenizer.vocabSize + 5]

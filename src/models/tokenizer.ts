@@ -32,6 +32,8 @@ export interface Tokenizer {
   encodeChat(messages: readonly Message[], options: { generationPrompt: boolean }): number[]
   /** The conversation as the chat template renders it, for people to read. */
   renderChat(messages: readonly Message[], options: { generationPrompt: boolean }): string
+  /** The first control token that is written out in `text`. */
+  findControl(text: string): string | undefined
   readonly bosTokenId: number | undefined
   readonly eosTokenId: number | undefined
   /** A text without a template starts with `bosTokenId`: what transformers' `tokenizer(text)` does for this model. */
