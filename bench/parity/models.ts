@@ -16,7 +16,7 @@ const ROWS = [
     { role: 'user', content: 'And in 2031, or in 1999?' },
     { role: 'assistant', content: 'Neither of the two.' },
   ] },
-  { prompt: 'Count from 1 to 12.', completion: '1 2 3 4 5 6 7 8 9 10 11 12' },
+  { messages: [{ role: 'user', content: 'Count from 1 to 12.' }, { role: 'assistant', content: '1 2 3 4 5 6 7 8 9 10 11 12' }] },
 ]
 const PROMPTS = ['What is the code for fever?', 'Größe 12 µm?']
 
