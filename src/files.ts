@@ -83,8 +83,10 @@ function asidePrefix(target: string): string {
 async function removeAbandoned(target: string): Promise<void> {
   const prefix = asidePrefix(target)
   for (const name of await readdir(dirname(target))) {
-    const [, pid] = name.startsWith(prefix) ? /^(\d+)\.[0-9a-f]{8}\.partial(?:\.old)?$/.exec(name.slice(prefix.length)) ?? [] : []
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dirname(target), name), { recursive: true, force: true })
+    if (!name.startsWith(prefix)) continue
+    const [, pid] = /^(\d+)\.[0-9a-f]{8}\.partial(?:\.old)?$/.exec(name.slice(prefix.length)) ?? []
+    if (pid === undefined || isRunning(Number(pid))) continue
+    await rm(join(dirname(target), name), { recursive: true, force: true })
   }
 }
 

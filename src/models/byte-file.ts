@@ -32,7 +32,8 @@ export class ByteFile {
       const length = Math.min(target.byteLength - done, maximumRead)
       const got = readSync(this.#descriptor, target, done, length, position + done)
       if (got === 0) {
-        throw new UserError(`${this.path} ends at byte ${position + done}, ${target.byteLength - done} bytes too early. ` +
+        const missing = target.byteLength - done
+        throw new UserError(`${this.path} ends at byte ${position + done}, ${missing} bytes too early. ` +
           'It was cut short: fetch or write it again')
       }
       done += got

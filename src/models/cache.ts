@@ -45,7 +45,8 @@ export async function removeModel(ref: string): Promise<CachedModel> {
   const model = models.find(model => model.ref === ref)
   if (model === undefined) {
     const near = nearest(ref, models.map(model => model.ref))
-    throw new UserError(`"${ref}" is not in the cache (${cacheDirectory()})${near === undefined ? '' : `; did you mean "${near}"?`}`)
+    throw new UserError(`"${ref}" is not in the cache (${cacheDirectory()})` +
+      (near === undefined ? '' : `; did you mean "${near}"?`))
   }
   const isPackage = ref.startsWith('package:')
   const directory = cachedModelDirectory(isPackage ? 'package' : 'hub', isPackage ? ref.slice('package:'.length) : ref)

@@ -45,9 +45,8 @@ export async function writeHuggingFaceDirectory(
   const tensors = [...parameterShapes(model.config)].map(([name, shape]): TensorInput =>
     ({ name, shape, dtype, data: () => weights.read(name) }))
   await replaceDirectory(directory, async (aside) => {
-    for (const { name, content } of [...huggingFaceConfig(model, dtype), ...model.tokenizer.tokenizerFiles()]) {
-      await writeFileDurably(join(aside, name), content)
-    }
+    const texts = [...huggingFaceConfig(model, dtype), ...model.tokenizer.tokenizerFiles()]
+    for (const { name, content } of texts) await writeFileDurably(join(aside, name), content)
     await writeWeights(aside, tensors, options.maximumShardBytes ?? 5_000_000_000)
   })
 }
@@ -55,7 +54,9 @@ export async function writeHuggingFaceDirectory(
 /** `format` tells transformers how the tensors are laid out. */
 const metadata = { format: 'pt' }
 
-async function writeWeights(directory: string, tensors: readonly TensorInput[], maximumShardBytes: number): Promise<void> {
+async function writeWeights(
+  directory: string, tensors: readonly TensorInput[], maximumShardBytes: number,
+): Promise<void> {
   const shards = intoShards(tensors, maximumShardBytes)
   if (shards.length === 1) return writeSafetensors(join(directory, 'model.safetensors'), tensors, metadata)
   const weightMap: Record<string, string> = {}
@@ -64,7 +65,8 @@ async function writeWeights(directory: string, tensors: readonly TensorInput[], 
     for (const tensor of shard) weightMap[tensor.name] = name
     await writeSafetensors(join(directory, name), shard, metadata)
   }
-  const index = { metadata: { total_size: tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0) }, weight_map: weightMap }
+  const totalSize = tensors.reduce((sum, tensor) => sum + bytesOf(tensor), 0)
+  const index = { metadata: { total_size: totalSize }, weight_map: weightMap }
   await writeFileDurably(join(directory, 'model.safetensors.index.json'), JSON.stringify(index, null, 2) + '\n')
 }
 
@@ -91,14 +93,20 @@ function numbered(i: number): string {
 }
 
 /** Names that a model directory has; anything else in it is not ours to delete. */
-const modelFile = /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|model\.safetensors\.index)\.json$|^chat_template\.(jinja|json)$|^merges\.txt$|^tokenizer\.model$|^model(-\d+-of-\d+)?\.(safetensors|gguf)$/
+const modelFiles = [
+  /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json$/,
+  /^chat_template\.(jinja|json)$/,
+  /^(merges\.txt|tokenizer\.model)$/,
+  /^model(-\d+-of-\d+)?\.(safetensors|gguf)$/,
+  /^model\.safetensors\.index\.json$/,
+]
 
 function refuseForeignDirectory(directory: string, model: ModelFiles): void {
   if (!existsSync(directory)) return
   if (existsSync(model.path) && realpathSync(directory) === realpathSync(model.path)) {
     throw new UserError(`${directory} is the model itself; write to another directory`)
   }
-  const foreign = readdirSync(directory).find(name => !modelFile.test(name))
+  const foreign = readdirSync(directory).find(name => !modelFiles.some(pattern => pattern.test(name)))
   if (foreign !== undefined) {
     throw new UserError(`${directory} is there already and holds ${basename(foreign)}, which is no part of a model: ` +
       'it would be deleted. Write to another directory')

@@ -15,7 +15,9 @@ export interface GgufTensorFacts {
 }
 
 /** The decoder's configuration from a GGUF file's metadata. Throws a UserError that names the key at fault. */
-export function parseGgufConfig(metadata: ReadonlyMap<string, GgufValue>, facts: GgufTensorFacts, path: string): ModelConfig {
+export function parseGgufConfig(
+  metadata: ReadonlyMap<string, GgufValue>, facts: GgufTensorFacts, path: string,
+): ModelConfig {
   const read = new ConfigReader(metadata, path)
   const architecture = read.architecture()
   read.refuseUnimplemented()
@@ -66,13 +68,15 @@ class ConfigReader {
   architecture(): ArchitectureName {
     const known = architectures.find(name => name === this.#prefix)
     if (known !== undefined) return known
-    throw this.#error(`architecture "${this.#prefix}" is not implemented. posttrain reads ${architectures.join(', ')} ` +
-      'from GGUF files (mistral models are stored as llama)')
+    throw this.#error(`architecture "${this.#prefix}" is not implemented. ` +
+      `posttrain reads ${architectures.join(', ')} from GGUF files (mistral models are stored as llama)`)
   }
 
   refuseUnimplemented(): void {
     const experts = this.optional('expert_count') ?? 0
-    if (experts > 0) throw this.#error(`a mixture of experts (${this.#prefix}.expert_count: ${experts}) is not implemented`)
+    if (experts > 0) {
+      throw this.#error(`a mixture of experts (${this.#prefix}.expert_count: ${experts}) is not implemented`)
+    }
     if (Number(this.#metadata.get('split.count') ?? 1) > 1) {
       throw this.#error('it is one of several parts. Join them with llama.cpp (llama-gguf-split --merge)')
     }
@@ -116,7 +120,8 @@ class ConfigReader {
   require(key: string, expected: number): void {
     const value = this.optional(key)
     if (value === undefined || value === expected) return
-    throw this.#error(`its metadata has ${this.#prefix}.${key}: ${value}; only the size of a head, ${expected}, is implemented`)
+    throw this.#error(`its metadata has ${this.#prefix}.${key}: ${value}; ` +
+      `only the size of a head, ${expected}, is implemented`)
   }
 
   tokenId(name: string): number | undefined {
@@ -125,13 +130,17 @@ class ConfigReader {
   }
 
   checkHeads({ headDim, heads, kvHeads }: ModelConfig): void {
-    if (!Number.isInteger(headDim) || headDim % 2 !== 0) throw this.#error(`a head has ${headDim} dimensions, not an even number`)
-    if (kvHeads === 0 || heads % kvHeads !== 0) throw this.#error(`${heads} heads cannot share ${kvHeads} key-value heads`)
+    const isEven = Number.isInteger(headDim) && headDim % 2 === 0
+    if (!isEven) throw this.#error(`a head has ${headDim} dimensions, not an even number`)
+    const isShared = kvHeads > 0 && heads % kvHeads === 0
+    if (!isShared) throw this.#error(`${heads} heads cannot share ${kvHeads} key-value heads`)
   }
 
   ropeScaling(config: ModelConfig, factors: Float32Array | undefined): RopeScaling {
     const type = this.#metadata.get(`${this.#prefix}.rope.scaling.type`) ?? 'none'
-    if (type !== 'none' && type !== 'linear') throw this.#error(`rope scaling "${String(type)}" is not implemented; posttrain has linear`)
+    if (type !== 'none' && type !== 'linear') {
+      throw this.#error(`rope scaling "${String(type)}" is not implemented; posttrain has linear`)
+    }
     const factor = this.optionalDecimal('rope.scaling.factor') ?? this.optionalDecimal('rope.scale_linear') ?? 1
     if (factors !== undefined) return this.#llama3Scaling(config, factors)
     return factor === 1 ? { type: 'none' } : { type: 'linear', factor }
@@ -141,7 +150,7 @@ class ConfigReader {
   #llama3Scaling(config: ModelConfig, factors: Float32Array): RopeScaling {
     const factor = factors.reduce((largest, value) => Math.max(largest, value), 0)
     for (let originalMaxPositions = 32; originalMaxPositions <= 1 << 20; originalMaxPositions *= 2) {
-      const ropeScaling = { type: 'llama3', factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalMaxPositions } as const
+      const ropeScaling = { ...llama3Rule, factor, originalMaxPositions }
       const expected = ropeFactors({ ...config, ropeScaling })
       const fits = factors.length === expected.length &&
         expected.every((value, i) => Math.abs(value - factors[i]!) <= 1e-4 * value)
@@ -155,8 +164,12 @@ class ConfigReader {
   }
 }
 
+/** What all Llama 3 models have in common. */
+const llama3Rule = { type: 'llama3', lowFrequencyFactor: 1, highFrequencyFactor: 4 } as const
+
 /** By how much each rotary frequency is divided. headDim / 2 values */
 export function ropeFactors(config: ModelConfig): Float32Array {
   const scaled = inverseFrequencies(config)
-  return new Float32Array(inverseFrequencies({ ...config, ropeScaling: { type: 'none' } }).map((plain, i) => plain / scaled[i]!))
+  const plain = inverseFrequencies({ ...config, ropeScaling: { type: 'none' } })
+  return new Float32Array(plain.map((frequency, i) => frequency / scaled[i]!))
 }

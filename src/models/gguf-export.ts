@@ -33,11 +33,16 @@ export async function writeGgufModel(
     throw new UserError(`${model.path}: llama.cpp has no qwen3 with attention_bias. Write safetensors instead`)
   }
   const architecture = config.architecture === 'mistral' ? 'llama' : config.architecture
-  const fields = new Map([...generalFields(model, architecture, dtype), ...configFields(config, architecture), ...tokenizerFields(model)])
-  await writeGguf(path, fields, [...ropeTensor(config), ...tensorsOf(config, architecture, weights, dtype)])
+  const fields = [
+    ...generalFields(model, architecture, dtype), ...configFields(config, architecture), ...tokenizerFields(model),
+  ]
+  const tensors = [...ropeTensor(config), ...tensorsOf(config, architecture, weights, dtype)]
+  await writeGguf(path, new Map(fields), tensors)
 }
 
-function tensorsOf(config: ModelConfig, architecture: string, weights: FinalWeights, dtype: GgufOutputType): GgufTensorInput[] {
+function tensorsOf(
+  config: ModelConfig, architecture: string, weights: FinalWeights, dtype: GgufOutputType,
+): GgufTensorInput[] {
   return [...parameterShapes(config)].map(([name, shape]) => {
     const heads = architecture === 'llama' ? interleavedHeads(name, config) : undefined
     return {

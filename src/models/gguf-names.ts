@@ -29,8 +29,10 @@ export function ggufName(name: string): string {
   return part === undefined ? `${mapped}.${kind}` : `blk.${layer}.${mapped}.${kind}`
 }
 
-/** The number of heads by which llama.cpp has interleaved this tensor's rows; undefined: they are as in Hugging Face. */
-export function interleavedHeads(name: string, { heads, kvHeads }: { heads: number; kvHeads: number }): number | undefined {
+/** The number of heads by which llama.cpp interleaves this tensor's rows; undefined: they are as in Hugging Face. */
+export function interleavedHeads(
+  name: string, { heads, kvHeads }: { heads: number; kvHeads: number },
+): number | undefined {
   const [, projection] = /\.self_attn\.([qk])_proj\.(?:weight|bias)$/.exec(name) ?? []
   return projection === undefined ? undefined : projection === 'q' ? heads : kvHeads
 }
@@ -51,7 +53,8 @@ export function interleaveHeads(values: Float32Array, rows: number, heads: numbe
 }
 
 function moveRows(
-  values: Float32Array, rows: number, heads: number, direct: (interleaved: number, halved: number) => [from: number, to: number],
+  values: Float32Array, rows: number, heads: number,
+  direct: (interleaved: number, halved: number) => [from: number, to: number],
 ): Float32Array<ArrayBuffer> {
   const columns = values.length / rows
   const half = rows / heads / 2

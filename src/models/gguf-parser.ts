@@ -16,7 +16,8 @@ export type GgufValue = string | number | bigint | boolean | readonly GgufValue[
 
 /** The scalar types of metadata; an entry's index is its number in the file. */
 export const ggufValueTypes = [
-  'uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'bool', 'string', 'array', 'uint64', 'int64', 'float64',
+  'uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'bool', 'string', 'array',
+  'uint64', 'int64', 'float64',
 ] as const
 
 export type GgufValueType = (typeof ggufValueTypes)[number]
@@ -99,7 +100,8 @@ function parseValueType(file: ByteFile, reader: ByteReader, key: string): GgufVa
 }
 
 const smallestScalar: Readonly<Record<Exclude<GgufValueType, 'array'>, number>> = {
-  uint8: 1, int8: 1, bool: 1, uint16: 2, int16: 2, uint32: 4, int32: 4, float32: 4, string: 8, uint64: 8, int64: 8, float64: 8,
+  uint8: 1, int8: 1, bool: 1, uint16: 2, int16: 2, uint32: 4, int32: 4, float32: 4,
+  string: 8, uint64: 8, int64: 8, float64: 8,
 }
 
 function parseScalar(reader: ByteReader, type: Exclude<GgufValueType, 'array'>, key: string): GgufValue {
@@ -141,13 +143,16 @@ function parseTensorTable(file: ByteFile, reader: ByteReader, count: number): Ta
     names.add(name)
     const dimensions = parseDimensions(file, reader, name)
     const type = parseTensorType(file, reader, name)
-    return { name, type, shape: dimensions.toReversed(), bytes: sizeOf(file, name, dimensions, type), offset: reader.uint64() }
+    const bytes = sizeOf(file, name, dimensions, type)
+    return { name, type, shape: dimensions.toReversed(), bytes, offset: reader.uint64() }
   })
 }
 
 function parseDimensions(file: ByteFile, reader: ByteReader, name: string): number[] {
   const count = reader.uint32()
-  if (count > maximumDimensions) throw damaged(file, `tensor "${name}" has ${count} dimensions; the most are ${maximumDimensions}`)
+  if (count > maximumDimensions) {
+    throw damaged(file, `tensor "${name}" has ${count} dimensions; the most are ${maximumDimensions}`)
+  }
   return Array.from({ length: count }, () => {
     const dimension = reader.uint64()
     if (dimension === 0n || dimension > BigInt(Number.MAX_SAFE_INTEGER)) {
@@ -162,17 +167,21 @@ function parseTensorType(file: ByteFile, reader: ByteReader, name: string): Gguf
   const type = ggufTypeById.get(id)
   if (type !== undefined) return type
   const known = [...ggufTypeById.values()].map(({ name }) => name).join(', ')
-  throw new UserError(`${file.path}: tensor "${name}" is quantized as ${unreadTypeNames[id] ?? `unknown type ${id}`}, ` +
-    `which posttrain does not read. Take a file of one of these types: ${known}`)
+  const given = unreadTypeNames[id] ?? `unknown type ${id}`
+  throw new UserError(`${file.path}: tensor "${name}" is quantized as ${given}, which posttrain does not read. ` +
+    `Take a file of one of these types: ${known}`)
 }
 
 function sizeOf(file: ByteFile, name: string, dimensions: readonly number[], type: GgufTensorType): number {
   const row = dimensions[0] ?? 1
   if (row % type.blockValues !== 0) {
-    throw damaged(file, `tensor "${name}": a row of ${row} values is not made of ${type.name} blocks of ${type.blockValues}`)
+    const block = `${type.name} blocks of ${type.blockValues}`
+    throw damaged(file, `tensor "${name}": a row of ${row} values is not made of ${block}`)
   }
   const bytes = dimensions.reduce((product, dimension) => product * dimension, 1) / type.blockValues * type.blockBytes
-  if (!Number.isSafeInteger(bytes)) throw damaged(file, `tensor "${name}": the size of its shape [${dimensions.join(', ')}] overflows`)
+  if (!Number.isSafeInteger(bytes)) {
+    throw damaged(file, `tensor "${name}": the size of its shape [${dimensions.join(', ')}] overflows`)
+  }
   return bytes
 }
 
@@ -182,8 +191,8 @@ function alignmentOf(file: ByteFile, fields: ReadonlyMap<string, GgufField>): nu
   const alignment = field.value
   const isSound = field.type === 'uint32' && typeof alignment === 'number' && alignment <= maximumAlignment &&
     alignment > 0 && (alignment & (alignment - 1)) === 0
-  if (!isSound) throw damaged(file, `its general.alignment is ${String(alignment)}, not a power of two up to ${maximumAlignment}`)
-  return alignment
+  if (isSound) return alignment
+  throw damaged(file, `its general.alignment is ${String(alignment)}, not a power of two up to ${maximumAlignment}`)
 }
 
 /** Places each tensor in the file. As in ggml, they follow each other with nothing but padding between them. */

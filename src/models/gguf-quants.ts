@@ -22,7 +22,9 @@ export interface GgufTensorType {
 /** Writes the values of the block at byte `at` to `out` from index `to` on. */
 type BlockReader = (bytes: Uint8Array, at: number, out: Float32Array, to: number) => void
 
-function blockType(name: string, id: number, blockValues: number, blockBytes: number, readBlock: BlockReader): GgufTensorType {
+function blockType(
+  name: string, id: number, blockValues: number, blockBytes: number, readBlock: BlockReader,
+): GgufTensorType {
   const dequantize = (bytes: Uint8Array): Float32Array<ArrayBuffer> => {
     const blocks = bytes.length / blockBytes
     const out = new Float32Array(blocks * blockValues)
@@ -106,7 +108,8 @@ const readQ5_K: BlockReader = (bytes, at, out, to) => {
 
 /** One group of 32 values of a Q4_K or Q5_K block at `at`; two groups share 32 bytes of nibbles. */
 function readGroup(
-  bytes: Uint8Array, at: number, nibbles: number, group: number, out: Float32Array, to: number, high: (i: number) => number,
+  bytes: Uint8Array, at: number, nibbles: number, group: number, out: Float32Array, to: number,
+  high: (i: number) => number,
 ): void {
   const [scale, minimum] = scaleAndMinimum(bytes, at + 4, group)
   const step = half(bytes, at) * scale
@@ -116,7 +119,7 @@ function readGroup(
   for (let i = 0; i < 32; i++) out[to + i] = step * (((bytes[start + i]! >> shift) & 15) | high(i)) - offset
 }
 
-/** The first four groups have their 6 bits in one byte, the last four in a nibble and two spare bits (get_scale_min_k4). */
+/** Groups 0 to 3 have their 6 bits in one byte, the others in a nibble and two spare bits (ggml's get_scale_min_k4). */
 function scaleAndMinimum(bytes: Uint8Array, at: number, group: number): [number, number] {
   if (group < 4) return [bytes[at + group]! & 63, bytes[at + group + 4]! & 63]
   const nibbles = bytes[at + group + 4]!
@@ -156,12 +159,14 @@ export const ggufTypes = {
 } as const
 
 /** The same by the number in the file. */
-export const ggufTypeById: ReadonlyMap<number, GgufTensorType> = new Map(Object.values(ggufTypes).map(type => [type.id, type]))
+export const ggufTypeById: ReadonlyMap<number, GgufTensorType> =
+  new Map(Object.values(ggufTypes).map(type => [type.id, type]))
 
 /** Names of the types that exist but are not read, for error messages. */
 export const unreadTypeNames: Readonly<Record<number, string>> = {
-  9: 'Q8_1', 10: 'Q2_K', 11: 'Q3_K', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S',
-  20: 'IQ4_NL', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 24: 'I8', 25: 'I16', 26: 'I32', 27: 'I64', 28: 'F64', 29: 'IQ1_M',
+  9: 'Q8_1', 10: 'Q2_K', 11: 'Q3_K', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS',
+  19: 'IQ1_S', 20: 'IQ4_NL', 21: 'IQ3_S', 22: 'IQ2_S', 23: 'IQ4_XS', 24: 'I8', 25: 'I16', 26: 'I32', 27: 'I64',
+  28: 'F64', 29: 'IQ1_M',
   34: 'TQ1_0', 35: 'TQ2_0', 39: 'MXFP4',
 }
 

@@ -58,7 +58,7 @@ function encodeHeader(fields: ReadonlyMap<string, GgufField>, tensors: readonly 
   for (const { name, type, shape } of tensors) {
     const { id, blockValues, blockBytes } = ggufTypes[type]
     if ((shape.at(-1) ?? 1) % blockValues !== 0) {
-      throw new RangeError(`Tensor "${name}" [${shape.join(', ')}] cannot be ${type}: its rows are not made of whole blocks`)
+      throw new RangeError(`Tensor "${name}" [${shape.join(', ')}] cannot be ${type}: its rows are not whole blocks`)
     }
     writer.string(name)
     writer.uint32(shape.length)
@@ -73,7 +73,7 @@ function encodeHeader(fields: ReadonlyMap<string, GgufField>, tensors: readonly 
 function writeField(writer: ByteWriter, { type, of, value }: GgufField): void {
   writer.uint32(ggufValueTypes.indexOf(type))
   if (type !== 'array') return writeScalar(writer, type, value)
-  if (of === undefined || !Array.isArray(value)) throw new TypeError('An array field needs a list and its elements\' type')
+  if (of === undefined || !Array.isArray(value)) throw new TypeError('An array needs a list and its elements\' type')
   writer.uint32(ggufValueTypes.indexOf(of))
   writer.uint64(value.length)
   for (const element of value as readonly GgufValue[]) writeScalar(writer, of, element)

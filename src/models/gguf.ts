@@ -31,11 +31,12 @@ export function openGguf(path: string): GgufModel {
     const metadata = new Map([...header.fields].map(([key, { value }]) => [key, value]))
     const config = configOf(file, header, metadata)
     const stored = selectTensors(path, config, header)
+    const entryOf = ({ shape, type }: GgufTensor): TensorEntry => ({ shape, dtype: type.name })
     return {
       config, metadata,
       fields: header.fields,
       weightFiles: [path],
-      tensors: new Map([...stored].map(([name, tensor]): [string, TensorEntry] => [name, { shape: tensor.shape, dtype: tensor.type.name }])),
+      tensors: new Map([...stored].map(([name, tensor]) => [name, entryOf(tensor)])),
       read: name => readTensor(file, config, name, stored.get(name)),
       close: () => file.close(),
     }
@@ -47,7 +48,9 @@ export function openGguf(path: string): GgufModel {
 
 function configOf(file: ByteFile, { tensors }: GgufHeader, metadata: ReadonlyMap<string, GgufValue>): ModelConfig {
   const vocabSize = tensors.get('token_embd.weight')?.shape[0]
-  if (vocabSize === undefined) throw new UserError(`${file.path}: the weights lack "token_embd.weight": this is not a language model`)
+  if (vocabSize === undefined) {
+    throw new UserError(`${file.path}: the weights lack "token_embd.weight": this is not a language model`)
+  }
   const rope = tensors.get('rope_freqs.weight')
   const ropeFactors = rope && rope.type.dequantize(file.read(rope.begin, rope.bytes))
   return parseGgufConfig(metadata, { has: name => tensors.has(name), vocabSize, ropeFactors }, file.path)
@@ -67,7 +70,9 @@ function selectTensors(path: string, config: ModelConfig, { tensors }: GgufHeade
   return selected
 }
 
-function readTensor(file: ByteFile, config: ModelConfig, name: string, tensor: GgufTensor | undefined): Float32Array<ArrayBuffer> {
+function readTensor(
+  file: ByteFile, config: ModelConfig, name: string, tensor: GgufTensor | undefined,
+): Float32Array<ArrayBuffer> {
   if (tensor === undefined) throw new UserError(`${file.path} has no tensor "${name}"`)
   const values = tensor.type.dequantize(file.read(tensor.begin, tensor.bytes))
   const heads = config.architecture === 'llama' ? interleavedHeads(name, config) : undefined

