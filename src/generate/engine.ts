@@ -104,7 +104,7 @@ export class Engine {
     const results = await this.#run(new KeyValueCache(this.#options.config), {
       ids: { data: ids, shape: [admitted.length, longest] },
       mask: this.#promptMask(admitted.length, longest),
-      lengths: { data: BigInt64Array.of(BigInt(longest), 0n), shape: [2] },
+      lengths: { data: BigInt64Array.of(BigInt(longest), BigInt(this.#unusedPast)), shape: [2] },
       target_positions: vector(lengths.map((length, row) => row * longest + length - 1)),
     }, positions)
     cache.add(results, lengths)
@@ -126,22 +126,26 @@ export class Engine {
   async #run(cache: KeyValueCache, feeds: Record<string, HostTensor>, positions: Int32Array): Promise<Record<string, HostTensor>> {
     const { config, parameters } = this.#options
     const [batch, length] = feeds['ids']!.shape as [number, number]
-    const { cos, sin } = this.#rotary.lookUp(positions)
-    const rotation = [batch, 1, length, config.headDim]
-    const past = cache.rows > 0 ? cache.feeds() : emptyPast(config, batch)
-    return this.#program.run({ ...parameters, ...past, ...feeds, cos: { data: cos, shape: rotation }, sin: { data: sin, shape: rotation } })
+    const past = cache.rows > 0 ? cache.feeds() : unusedPast(config, batch, this.#unusedPast)
+    return this.#program.run({ ...parameters, ...past, ...feeds, ...this.#rotary.feeds(positions, batch, length) })
   }
 
   /** Each position sees those before it and itself; the padding behind a prompt is seen by no position that counts. */
   #promptMask(batch: number, length: number): HostTensor {
     const window = this.#options.config.slidingWindow ?? length
-    const data = new Float32Array(batch * length * length).fill(masked)
+    const width = length + this.#unusedPast
+    const data = new Float32Array(batch * length * width).fill(masked)
     for (let query = 0; query < batch * length; query++) {
       const position = query % length
-      const row = query * length
+      const row = query * width
       data.fill(0, row + Math.max(0, position - window + 1), row + position + 1)
     }
-    return { data, shape: [batch, 1, length, length] }
+    return { data, shape: [batch, 1, length, width] }
+  }
+
+  /** Positions of the past while prompts are read, all masked: none, but a tensor of no size crashes WebGPU. */
+  get #unusedPast(): number {
+    return this.#options.device === 'webgpu' ? 1 : 0
   }
 
   /** The new position first, then the room of the cache, of which each row sees its own length. */
@@ -210,12 +214,12 @@ function firstStop(text: string, stops: readonly string[]): number | undefined {
   return places.length === 0 ? undefined : Math.min(...places)
 }
 
-function emptyPast(config: ModelConfig, batch: number): Record<string, HostTensor> {
-  const empty = { data: new Float32Array(0), shape: [batch, config.kvHeads, 0, config.headDim] }
+function unusedPast({ layers, kvHeads, headDim }: ModelConfig, batch: number, positions: number): Record<string, HostTensor> {
+  const zeros = { data: new Float32Array(batch * kvHeads * positions * headDim), shape: [batch, kvHeads, positions, headDim] }
   const feeds: Record<string, HostTensor> = {}
-  for (let layer = 0; layer < config.layers; layer++) {
+  for (let layer = 0; layer < layers; layer++) {
     const { k, v } = cacheNames.past(layer)
-    feeds[k] = feeds[v] = empty
+    feeds[k] = feeds[v] = zeros
   }
   return feeds
 }

@@ -7,6 +7,7 @@ import { cachedAttention, logNormalizer } from '../tensor/functions.ts'
 import { input, type Tensor } from '../tensor/tensor.ts'
 import type { ModelConfig } from './config.ts'
 import { decoderLayers, finalHidden, type DecoderParts } from './decoder.ts'
+import { rotaryInputs } from './rotary.ts'
 
 /** Names of the cached graph's inputs and outputs for one layer. */
 export const cacheNames = {
@@ -15,7 +16,7 @@ export const cacheNames = {
 }
 
 /**
- * Graph inputs: `ids` [B, S], `cos`, `sin` [B, 1, S, D], `mask` [B, 1, S, S + P], `lengths` = [S, P],
+ * Graph inputs: `ids` [B, S], the rotations (rotary.ts), `mask` [B, 1, S, S + P], `lengths` = [S, P],
  * `target_positions` [N] (index into [B * S] of the position whose next token is asked for), the past of each layer
  * [B, G, P, D]. Outputs: `logits` [N, V], `log_normalizer` [N] (log-probability = logit − log normalizer), and the new
  * keys and values of each layer [B, G, S, D].
@@ -23,12 +24,10 @@ export const cacheNames = {
 export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<string, Tensor> {
   const outputs = new Map<string, Tensor>()
   const ids_BS = input('ids', 'int64', ['B', 'S'])
-  const rotation = ['B', 1, 'S', config.headDim]
-  const rotations = { cos: input('cos', 'float32', rotation), sin: input('sin', 'float32', rotation) }
   const mask = input('mask', 'float32', ['B', 1, 'S', 'S+P'])
   const lengths = input('lengths', 'int64', [2])
   const pastShape = ['B', config.kvHeads, 'P', config.headDim]
-  const hidden = decoderLayers(config, parts, ids_BS, rotations, (layer, q, k, v) => {
+  const hidden = decoderLayers(config, parts, ids_BS, rotaryInputs(config), (layer, q, k, v) => {
     const past = cacheNames.past(layer)
     const fresh = cacheNames.fresh(layer)
     outputs.set(fresh.k, k).set(fresh.v, v)

@@ -2,7 +2,7 @@
  * The decoder that llama, mistral, qwen2 and qwen3 share, as a symbolic graph. What differs between them is in ModelConfig.
  * Shapes: B rows, S positions, H hidden, N positions that are scored, V vocabulary, P past positions.
  */
-import { groupedAttention, rmsNorm, rotate, siluGate } from '../tensor/functions.ts'
+import { groupedAttention, rmsNorm, rotate, siluGate, type Rotations } from '../tensor/functions.ts'
 import { add, flattenRows, gather, mul, reshape, transpose } from '../tensor/operators.ts'
 import type { Dim } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -20,12 +20,6 @@ export interface DecoderParts {
   logprobs(hidden_NH: Tensor, labels_N: Tensor): Tensor
   /** [N, H] -> [N, V] */
   logits(hidden_NH: Tensor): Tensor
-}
-
-/** Rotations of each position. [B, 1, S, D] both */
-export interface Rotations {
-  readonly cos: Tensor
-  readonly sin: Tensor
 }
 
 /** Attention of one layer over queries, keys and values: q [B, heads, S, D] (scaled), k, v [B, kvHeads, S, D] -> like q */
@@ -59,7 +53,7 @@ function selfAttention(
   parts: DecoderParts,
   layer: number,
   x: Tensor,
-  { cos, sin }: Rotations,
+  rotations: Rotations,
   attend: Attend,
 ): Tensor {
   const path = `model.layers.${layer}.self_attn`
@@ -71,8 +65,9 @@ function selfAttention(
   }
   // The scale of the scores goes into the rotation of q, where it costs nothing.
   const scale = config.headDim ** -0.5
-  const q = rotate(heads('q', config.heads), mul(cos, scale), mul(sin, scale))
-  const k = rotate(heads('k', config.kvHeads), cos, sin)
+  const scaled = { ...rotations, cos: mul(rotations.cos, scale), sin: mul(rotations.sin, scale) }
+  const q = rotate(heads('q', config.heads), scaled)
+  const k = rotate(heads('k', config.kvHeads), rotations)
   const attended = transpose(attend(layer, q, k, heads('v', config.kvHeads)), [0, 2, 1, 3])
   return parts.linear(`${path}.o_proj`, reshape(attended, [batch, length, config.heads * config.headDim]))
 }

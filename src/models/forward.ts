@@ -3,7 +3,7 @@ import type { HostTensor } from '../runtime/program.ts'
 import { input, type Tensor } from '../tensor/tensor.ts'
 import type { ModelConfig } from './config.ts'
 import { attendWithin, decoderLayers, finalHidden, type DecoderParts } from './decoder.ts'
-import type { RotaryTable } from './rotary.ts'
+import { rotaryInputs, type RotaryTable } from './rotary.ts'
 
 /**
  * Sequences packed into bins: B bins of S positions, each holding whole sequences one after another.
@@ -30,10 +30,8 @@ export interface PackedBatch {
 /** Log-probability of every target of a packed batch, [N]. Its graph inputs are those that `forwardFeeds` fills. */
 export function packedLogprobs(config: ModelConfig, parts: DecoderParts): Tensor {
   const ids_BS = input('ids', 'int64', ['B', 'S'])
-  const rotation = ['B', 1, 'S', config.headDim]
-  const rotations = { cos: input('cos', 'float32', rotation), sin: input('sin', 'float32', rotation) }
   const mask = input('mask', 'float32', ['B', 1, 'S', 'S'])
-  const hidden = decoderLayers(config, parts, ids_BS, rotations, attendWithin(mask))
+  const hidden = decoderLayers(config, parts, ids_BS, rotaryInputs(config), attendWithin(mask))
   const hidden_NH = finalHidden(config, parts, hidden, input('target_positions', 'int64', ['N']))
   return parts.logprobs(hidden_NH, input('labels', 'int64', ['N']))
 }
@@ -41,13 +39,10 @@ export function packedLogprobs(config: ModelConfig, parts: DecoderParts): Tensor
 /** The graph inputs of `packedLogprobs` for one batch. */
 export function forwardFeeds(config: ModelConfig, batch: PackedBatch, rotary: RotaryTable): Record<string, HostTensor> {
   const { bins, length, targets } = batch
-  const { cos, sin } = rotary.lookUp(batch.positions)
-  const rotation = [bins, 1, length, config.headDim]
   const count = [targets.labels.length]
   return {
     ids: { data: batch.ids, shape: [bins, length] },
-    cos: { data: cos, shape: rotation },
-    sin: { data: sin, shape: rotation },
+    ...rotary.feeds(batch.positions, bins, length),
     mask: { data: packedMask(batch, config.slidingWindow), shape: [bins, 1, length, length] },
     target_positions: { data: BigInt64Array.from(targets.positions, BigInt), shape: count },
     labels: { data: targets.labels, shape: count },

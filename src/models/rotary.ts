@@ -1,3 +1,6 @@
+import type { HostTensor } from '../runtime/program.ts'
+import type { Rotations } from '../tensor/functions.ts'
+import { input } from '../tensor/tensor.ts'
 import type { ModelConfig, RopeScaling } from './config.ts'
 
 /**
@@ -20,38 +23,50 @@ function scaleFrequency(frequency: number, scaling: RopeScaling): number {
   return (1 - smooth) * (frequency / factor) + smooth * frequency
 }
 
-/** Cosines and sines by position, computed once for each position that is asked for. */
+/** The table of rotations as graph inputs, computed once for every position up to the farthest that was asked for. */
 export class RotaryTable {
   readonly #frequencies: Float64Array
-  readonly #rows: { cos: Float32Array; sin: Float32Array }[] = []
+  #cos = new Float32Array(0)
+  #sin = new Float32Array(0)
 
   constructor(config: ModelConfig) {
     this.#frequencies = inverseFrequencies(config)
   }
 
-  /** Writes the rotations of `positions` [n] as [n, headDim]. */
-  lookUp(positions: ArrayLike<number>): { cos: Float32Array; sin: Float32Array } {
-    const size = this.#frequencies.length * 2
-    const cos = new Float32Array(positions.length * size)
-    const sin = new Float32Array(positions.length * size)
-    for (let i = 0; i < positions.length; i++) {
-      const row = (this.#rows[positions[i]!] ??= this.#compute(positions[i]!))
-      cos.set(row.cos, i * size)
-      sin.set(row.sin, i * size)
+  /** Feeds for `rotaryInputs`. @param positions row-major [batch, length] */
+  feeds(positions: Int32Array, batch: number, length: number): Record<string, HostTensor> {
+    this.#reach(positions.reduce((farthest, position) => Math.max(farthest, position), length - 1))
+    const half = this.#frequencies.length
+    const table = [this.#cos.length / half, half]
+    return {
+      positions: { data: BigInt64Array.from(positions, BigInt), shape: [batch, length] },
+      cos: { data: this.#cos, shape: table },
+      sin: { data: this.#sin, shape: table },
     }
-    return { cos, sin }
   }
 
-  #compute(position: number): { cos: Float32Array; sin: Float32Array } {
+  #reach(position: number): void {
     const half = this.#frequencies.length
-    const cos = new Float32Array(half * 2)
-    const sin = new Float32Array(half * 2)
-    this.#frequencies.forEach((frequency, i) => {
-      // In f32 like the reference implementation: angle first rounded, then its cosine.
-      const angle = Math.fround(Math.fround(frequency) * position)
-      cos[i] = cos[i + half] = Math.cos(angle)
-      sin[i] = sin[i + half] = Math.sin(angle)
-    })
-    return { cos, sin }
+    if ((position + 1) * half <= this.#cos.length) return
+    const rows = Math.ceil((position + 1) / granule) * granule
+    this.#cos = new Float32Array(rows * half)
+    this.#sin = new Float32Array(rows * half)
+    for (let row = 0; row < rows; row++) {
+      for (let i = 0; i < half; i++) {
+        // In f32 like the reference implementation: the angle is rounded, then its cosine.
+        const angle = Math.fround(Math.fround(this.#frequencies[i]!) * row)
+        this.#cos[row * half + i] = Math.cos(angle)
+        this.#sin[row * half + i] = Math.sin(angle)
+      }
+    }
   }
+}
+
+/** The table grows by this many positions. */
+const granule = 512
+
+/** The rotations of positions [B, S] as graph inputs. */
+export function rotaryInputs(config: ModelConfig): Rotations {
+  const table = ['L', config.headDim / 2]
+  return { positions: input('positions', 'int64', ['B', 'S']), cos: input('cos', 'float32', table), sin: input('sin', 'float32', table) }
 }

@@ -3,7 +3,7 @@
  * over memory or keep more tensors alive. Each is checked against finite differences like an operator.
  */
 import { differentiable1, node, node1 } from './operator.ts'
-import { add, div, flattenRows, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, split, concat, sub, sum } from './operators.ts'
+import { add, div, flattenRows, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum } from './operators.ts'
 import { times, type Dim } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -38,22 +38,28 @@ export function siluGate(gate: Tensor, up: Tensor): Tensor {
   })
 }
 
+/** Cosines and sines of the angles of every position, [L, D/2] both, and the positions that are rotated, [B, S] int64. */
+export interface Rotations {
+  readonly positions: Tensor
+  readonly cos: Tensor
+  readonly sin: Tensor
+}
+
 /**
  * Rotary position embedding in the half-split form of GPT-NeoX and Llama: [a, b] -> [a cos − b sin, b cos + a sin]
  * (Su et al. 2021). The gradient rotates back.
- * @param x [.., d]
- * @param cos, sin broadcast against [.., d]; both halves of the last axis are equal
+ * @param x [B, heads, S, D]
  */
-export function rotate(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
-  const y = add(mul(x, cos), mul(quarterTurn(x, 1), sin))
-  return differentiable1([x], y, (g) => [add(mul(g, cos), mul(quarterTurn(g, -1), sin))])
-}
-
-/** [a, b] -> [−b, a], or [b, −a] backwards. */
-function quarterTurn(x: Tensor, direction: 1 | -1): Tensor {
-  const half = (x.shape.at(-1) as number) / 2
-  const [a, b] = split(x, [half, half], -1) as [Tensor, Tensor]
-  return direction === 1 ? concat([neg(b), a], -1) : concat([b, neg(a)], -1)
+export function rotate(x: Tensor, { positions, cos, sin }: Rotations): Tensor {
+  const turn = (value: Tensor, sines: Tensor): Tensor =>
+    node1({
+      type: 'RotaryEmbedding',
+      domain: 'com.microsoft',
+      inputs: [value, positions, cos, sines],
+      attributes: { interleaved: 0 },
+      shape: value.shape,
+    })
+  return differentiable1([x], turn(x, sin), (g) => [turn(g, neg(sin))])
 }
 
 /**

@@ -20,9 +20,12 @@ const labels = operators.cast(constant(Float32Array.of(1, 0, 3)), 'int64')
 const repeated = operators.cast(constant(Float32Array.of(2, 0, 2, 1)), 'int64')
 const condition = operators.less(constant(Float32Array.of(1, -1, 1)), constant(0))
 const causal = constant(Float32Array.of(0, -1e30, -1e30, 0, 0, -1e30, 0, 0, 0), [1, 1, 3, 3])
-const angles = Float32Array.of(0.3, 1.2, 0.3, 1.2, 0.1, 2.2, 0.1, 2.2)
-const cos = constant(angles.map(Math.cos), [2, 4])
-const sin = constant(angles.map(Math.sin), [2, 4])
+const angles = Float32Array.of(0.3, 1.2, 0.1, 2.2, -0.7, 0.4)
+const rotations = {
+  positions: operators.reshape(operators.cast(constant(Float32Array.of(2, 0, 1, 1, 0, 2)), 'int64'), [2, 3]),
+  cos: constant(angles.map(Math.cos), [3, 2]),
+  sin: constant(angles.map(Math.sin), [3, 2]),
+}
 const headWeights = constant(Float32Array.from({ length: 20 }, (_, i) => Math.sin(3 * i)), [5, 4])
 const head = {
   forward: (x: Tensor) => operators.matmul(x, headWeights, { transposeB: true }),
@@ -73,7 +76,7 @@ const cases: Record<string, Case> = {
   'matmul of a batch by a transposed matrix': { inputs: [[2, 2, 3], [4, 3]], build: (a, b) => operators.matmul(a, b, { transposeB: true }) },
   rmsNorm: { inputs: [[2, 4], [4]], build: (x, scale) => functions.rmsNorm(x, scale, 1e-5) },
   siluGate: { inputs: [[2, 3], [2, 3]], build: functions.siluGate },
-  rotate: { inputs: [[3, 2, 4]], build: (x) => functions.rotate(x, cos, sin) },
+  rotate: { inputs: [[2, 2, 3, 4]], build: (x) => functions.rotate(x, rotations) },
   groupedAttention: {
     inputs: [[1, 4, 3, 2], [1, 2, 3, 2], [1, 2, 3, 2]],
     build: (q, k, v) => functions.groupedAttention(q, k, v, causal),

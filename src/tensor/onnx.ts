@@ -69,6 +69,11 @@ function leafKey(tensor: Tensor): unknown {
   return tensor.source.kind === 'constant' ? tensor.source : 'name' in tensor.source ? `${tensor.source.kind} ${tensor.source.name}` : undefined
 }
 
+/** Every node that the outputs need, each after its inputs. */
+export function nodesInOrder(outputs: Iterable<Tensor>): readonly Node[] {
+  return collect(outputs).nodes
+}
+
 /** Every node that the outputs need, each after its inputs, and every leaf, once. */
 function collect(outputs: Iterable<Tensor>): { nodes: Node[]; leaves: Tensor[] } {
   const nodes: Node[] = []
