@@ -59,7 +59,8 @@ test('the system\'s own refusal in the middle of a write is explained', async ()
       .catch((error) => process.stdout.write(error.name + ': ' + error.message))`
   const limited = 'ulimit -f 64; exec "$0" --input-type=module -e "$1"'
   const child = spawnSync('sh', ['-c', limited, process.execPath, script], { encoding: 'utf8' })
-  assert.match(child.stdout, /^UserError: Cannot write .*weights\.bin: the file is larger than the system allows/, child.stderr)
+  const refusal = /^UserError: Cannot write .*weights\.bin: the file is larger than the system allows/
+  assert.match(child.stdout, refusal, child.stderr)
   assert.deepEqual(await readdir(directory), ['weights.bin'])
   assert.equal(await readFile(join(directory, 'weights.bin'), 'utf8'), 'old')
 })
@@ -67,7 +68,8 @@ test('the system\'s own refusal in the middle of a write is explained', async ()
 test('a file in the way of a folder is named', async () => {
   const path = join(await folder('way'), 'file')
   await writeFile(path, '')
-  await assert.rejects(writeFileDurably(join(path, 'below'), ''), { name: 'UserError', message: /is a file, not a folder/ })
+  const write = writeFileDurably(join(path, 'below'), '')
+  await assert.rejects(write, { name: 'UserError', message: /is a file, not a folder/ })
 })
 
 test('a bug in the writer comes out as it is', async () => {

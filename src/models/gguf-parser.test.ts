@@ -29,7 +29,7 @@ type Piece = { u32: number } | { u64: number | bigint } | { text: string } | { r
 function encode(pieces: readonly Piece[]): Buffer {
   return Buffer.concat(pieces.map((piece) => {
     if ('raw' in piece) return Buffer.from(piece.raw as string)
-    if ('text' in piece) return Buffer.concat([encode([{ u64: Buffer.byteLength(piece.text) }]), Buffer.from(piece.text)])
+    if ('text' in piece) return encode([{ u64: Buffer.byteLength(piece.text) }, { raw: piece.text }])
     const bytes = Buffer.alloc('u32' in piece ? 4 : 8)
     if ('u32' in piece) bytes.writeUInt32LE(piece.u32)
     else bytes.writeBigUInt64LE(BigInt(piece.u64))
@@ -40,7 +40,8 @@ function encode(pieces: readonly Piece[]): Buffer {
 interface TensorPieces { name?: string; dimensions?: (number | bigint)[]; type?: number; offset?: number | bigint }
 
 function tensor({ name = 'a', dimensions = [4], type = 0, offset = 0 }: TensorPieces): Piece[] {
-  return [{ text: name }, { u32: dimensions.length }, ...dimensions.map(u64 => ({ u64 })), { u32: type }, { u64: offset }]
+  const shape: Piece[] = [{ u32: dimensions.length }, ...dimensions.map(u64 => ({ u64 }))]
+  return [{ text: name }, ...shape, { u32: type }, { u64: offset }]
 }
 
 const header = (tensors: number | bigint, fields: number | bigint, version = 3): Piece[] =>
@@ -50,7 +51,8 @@ const uint32Field = (key: string, value: number): Piece[] => [{ text: key }, { u
 const data = (bytes: number): Piece => ({ raw: new Uint8Array(bytes) })
 
 /** A file with one tensor (or more) and 256 bytes behind the header. */
-const withTensors = (...tensors: TensorPieces[]): Piece[] => [...header(tensors.length, 0), ...tensors.flatMap(tensor), data(256)]
+const withTensors = (...tensors: TensorPieces[]): Piece[] =>
+  [...header(tensors.length, 0), ...tensors.flatMap(tensor), data(256)]
 
 const attacks: [name: string, pieces: Piece[], expected: RegExp][] = [
   ['too short', [{ raw: 'GGUF' }], /it has 4 bytes, too few/],
@@ -58,11 +60,16 @@ const attacks: [name: string, pieces: Piece[], expected: RegExp][] = [
   ['version 1', header(0, 0, 1), /GGUF version 1; posttrain reads versions 2 and 3/],
   ['big-endian', header(0, 0, 0x03000000), /big-endian byte order/],
   ['2^60 tensors', [...header(2n ** 60n, 0), data(64)], /the number of tensors is 1152921504606846976, more than fit/],
-  ['2^63 metadata entries', [...header(0, 2n ** 63n), data(64)], /the number of metadata entries is \d+, more than fit/],
-  ['key longer than the file', [...header(0, 1), { u64: 2n ** 62n }, data(64)], /the length of a metadata key is \d+, more than fit/],
-  ['string longer than the file', [...header(0, 1), { text: 'k' }, { u32: 8 }, { u64: 1000 }, data(64)], /the length of "k" is 1000, more than fit/],
-  ['array longer than the file', [...header(0, 1), { text: 'k' }, { u32: 9 }, { u32: 4 }, { u64: 2n ** 61n }, data(64)], /the length of "k" is \d+, more than fit/],
-  ['array of arrays', [...header(0, 1), { text: 'k' }, { u32: 9 }, { u32: 9 }, { u64: 1 }, data(64)], /"k" is an array of arrays/],
+  ['2^63 metadata entries', [...header(0, 2n ** 63n), data(64)],
+    /the number of metadata entries is \d+, more than fit/],
+  ['key longer than the file', [...header(0, 1), { u64: 2n ** 62n }, data(64)],
+    /the length of a metadata key is \d+, more than fit/],
+  ['string longer than the file', [...header(0, 1), { text: 'k' }, { u32: 8 }, { u64: 1000 }, data(64)],
+    /the length of "k" is 1000, more than fit/],
+  ['array longer than the file', [...header(0, 1), { text: 'k' }, { u32: 9 }, { u32: 4 }, { u64: 2n ** 61n }, data(64)],
+    /the length of "k" is \d+, more than fit/],
+  ['array of arrays', [...header(0, 1), { text: 'k' }, { u32: 9 }, { u32: 9 }, { u64: 1 }, data(64)],
+    /"k" is an array of arrays/],
   ['unknown value type', [...header(0, 1), { text: 'k' }, { u32: 13 }, data(64)], /"k" has the unknown value type 13/],
   ['key twice', [...header(0, 2), ...uint32Field('k', 1), ...uint32Field('k', 2)], /the key "k" twice/],
   ['ends in the metadata', [...header(0, 1), { text: 'a key without a value' }], /runs past the end of the file/],
@@ -71,18 +78,27 @@ const attacks: [name: string, pieces: Piece[], expected: RegExp][] = [
   ['2^31 dimensions', [...header(1, 0), { text: 'a' }, { u32: 2 ** 31 }, data(64)], /has 2147483648 dimensions/],
   ['dimension of zero', withTensors({ dimensions: [4, 0] }), /tensor "a" has a dimension of 0/],
   ['negative dimension', withTensors({ dimensions: [2n ** 64n - 4n] }), /has a dimension of 18446744073709551612/],
-  ['dimensions that overflow 64 bits', withTensors({ dimensions: [2n ** 33n, 2n ** 33n] }), /the size of its shape .* overflows/],
+  ['dimensions that overflow 64 bits', withTensors({ dimensions: [2n ** 33n, 2n ** 33n] }),
+    /the size of its shape .* overflows/],
   ['unknown quantization', withTensors({ type: 99 }), /tensor "a" is quantized as unknown type 99.*Q4_0, Q4_1/],
-  ['quantization that is not read', withTensors({ dimensions: [256], type: 10 }), /quantized as Q2_K, which posttrain does not read/],
-  ['part of a block', withTensors({ dimensions: [33], type: 2 }), /a row of 33 values is not made of Q4_0 blocks of 32/],
+  ['quantization that is not read', withTensors({ dimensions: [256], type: 10 }),
+    /quantized as Q2_K, which posttrain does not read/],
+  ['part of a block', withTensors({ dimensions: [33], type: 2 }),
+    /a row of 33 values is not made of Q4_0 blocks of 32/],
   ['beyond the file', withTensors({ dimensions: [100] }), /tensor "a" ends at byte \d+, beyond the file's \d+/],
-  ['offset beyond the file', withTensors({ offset: 2n ** 60n }), /placed at offset 1152921504606846976; the tensors before it end at 0/],
-  ['overlap', withTensors({}, { name: 'b', offset: 0 }), /tensor "b" is placed at offset 0; the tensors before it end at 32/],
+  ['offset beyond the file', withTensors({ offset: 2n ** 60n }),
+    /placed at offset 1152921504606846976; the tensors before it end at 0/],
+  ['overlap', withTensors({}, { name: 'b', offset: 0 }),
+    /tensor "b" is placed at offset 0; the tensors before it end at 32/],
   ['gap', withTensors({}, { name: 'b', offset: 64 }), /tensor "b" is placed at offset 64/],
-  ['alignment 0', [...header(0, 1), ...uint32Field('general.alignment', 0)], /general\.alignment is 0, not a power of two/],
-  ['alignment 24', [...header(0, 1), ...uint32Field('general.alignment', 24)], /general\.alignment is 24, not a power of two/],
-  ['alignment 2^31', [...header(0, 1), ...uint32Field('general.alignment', 2 ** 31)], /general\.alignment is 2147483648/],
-  ['alignment as text', [...header(0, 1), { text: 'general.alignment' }, { u32: 8 }, { text: '32' }], /general\.alignment is 32, not/],
+  ['alignment 0', [...header(0, 1), ...uint32Field('general.alignment', 0)],
+    /general\.alignment is 0, not a power of two/],
+  ['alignment 24', [...header(0, 1), ...uint32Field('general.alignment', 24)],
+    /general\.alignment is 24, not a power of two/],
+  ['alignment 2^31', [...header(0, 1), ...uint32Field('general.alignment', 2 ** 31)],
+    /general\.alignment is 2147483648/],
+  ['alignment as text', [...header(0, 1), { text: 'general.alignment' }, { u32: 8 }, { text: '32' }],
+    /general\.alignment is 32, not/],
 ]
 
 for (const [name, pieces, expected] of attacks) {

@@ -49,8 +49,12 @@ interface Changes {
 /** tiny-llama's file with some metadata set (undefined: left out) and some tensors changed. */
 async function changed({ set = {}, tensors: change = same => same }: Changes): Promise<string> {
   const path = join(root, 'changed.gguf')
-  const entries = [...new Map<string, GgufField | undefined>([...fields, ...Object.entries(set)])]
-  await writeGguf(path, new Map(entries.filter((entry): entry is [string, GgufField] => entry[1] !== undefined)), change(tensors))
+  const metadata = new Map(fields)
+  for (const [key, field] of Object.entries(set)) {
+    if (field === undefined) metadata.delete(key)
+    else metadata.set(key, field)
+  }
+  await writeGguf(path, metadata, change(tensors))
   return path
 }
 
@@ -65,27 +69,38 @@ test('a sound file opens', async () => {
 })
 
 const refusals: [name: string, changes: Changes, expected: RegExp][] = [
-  ['unknown architecture', { set: { 'general.architecture': text('gemma2') } }, /architecture "gemma2" is not implemented.*llama, qwen2, qwen3/],
+  ['unknown architecture', { set: { 'general.architecture': text('gemma2') } },
+    /architecture "gemma2" is not implemented.*llama, qwen2, qwen3/],
   ['no architecture', { set: { 'general.architecture': undefined } }, /architecture "undefined"/],
   ['mixture of experts', { set: { 'llama.expert_count': whole(8) } }, /mixture of experts \(llama\.expert_count: 8\)/],
   ['one part of several', { set: { 'split.count': { type: 'uint16', value: 3 } } }, /one of several parts.*gguf-split/],
   ['no layer count', { set: { 'llama.block_count': undefined } }, /has no llama\.block_count/],
   ['no layers', { set: { 'llama.block_count': whole(0) } }, /llama\.block_count: 0/],
-  ['more layers than the weights', { set: { 'llama.block_count': whole(3) } }, /lack "blk\.2\.attn_q\.weight".* and 6 more/],
-  ['sizes by layer', { set: { 'llama.feed_forward_length': { type: 'array', of: 'int32', value: [48, 48] } } }, /a list \(one for each layer\)/],
-  ['layer count as text', { set: { 'llama.block_count': text('2') } }, /llama\.block_count: 2, where posttrain reads one whole number/],
-  ['no epsilon', { set: { 'llama.attention.layer_norm_rms_epsilon': undefined } }, /has no llama\.attention\.layer_norm_rms_epsilon/],
-  ['negative theta', { set: { 'llama.rope.freq_base': { type: 'float32', value: -1 } } }, /rope\.freq_base: -1, which is not a positive number/],
-  ['partial rotary', { set: { 'llama.rope.dimension_count': whole(4) } }, /rope\.dimension_count: 4; only the size of a head, 8/],
+  ['more layers than the weights', { set: { 'llama.block_count': whole(3) } },
+    /lack "blk\.2\.attn_q\.weight".* and 6 more/],
+  ['sizes by layer', { set: { 'llama.feed_forward_length': { type: 'array', of: 'int32', value: [48, 48] } } },
+    /a list \(one for each layer\)/],
+  ['layer count as text', { set: { 'llama.block_count': text('2') } },
+    /llama\.block_count: 2, where posttrain reads one whole number/],
+  ['no epsilon', { set: { 'llama.attention.layer_norm_rms_epsilon': undefined } },
+    /has no llama\.attention\.layer_norm_rms_epsilon/],
+  ['negative theta', { set: { 'llama.rope.freq_base': { type: 'float32', value: -1 } } },
+    /rope\.freq_base: -1, which is not a positive number/],
+  ['partial rotary', { set: { 'llama.rope.dimension_count': whole(4) } },
+    /rope\.dimension_count: 4; only the size of a head, 8/],
   ['other value heads', { set: { 'llama.attention.value_length': whole(16) } }, /value_length: 16/],
   ['heads that do not divide', { set: { 'llama.attention.head_count_kv': whole(3) } }, /4 heads cannot share 3/],
   ['no key-value heads', { set: { 'llama.attention.head_count_kv': whole(0) } }, /4 heads cannot share 0/],
   ['yarn', { set: { 'llama.rope.scaling.type': text('yarn') } }, /rope scaling "yarn" is not implemented/],
-  ['another width', { set: { 'llama.feed_forward_length': whole(64) } }, /tensor "blk\.0\.ffn_gate\.weight" has the shape \[48, 32\].*\[64, 32\]/],
-  ['no embeddings', { tensors: all => all.filter(({ name }) => name !== 'token_embd.weight') }, /lack "token_embd\.weight"/],
-  ['a missing norm', { tensors: all => all.filter(({ name }) => name !== 'blk.1.ffn_norm.weight') }, /lack "blk\.1\.ffn_norm\.weight"/],
+  ['another width', { set: { 'llama.feed_forward_length': whole(64) } },
+    /tensor "blk\.0\.ffn_gate\.weight" has the shape \[48, 32\].*\[64, 32\]/],
+  ['no embeddings', { tensors: all => all.filter(({ name }) => name !== 'token_embd.weight') },
+    /lack "token_embd\.weight"/],
+  ['a missing norm', { tensors: all => all.filter(({ name }) => name !== 'blk.1.ffn_norm.weight') },
+    /lack "blk\.1\.ffn_norm\.weight"/],
   ['rotary factors of no known rule', {
-    tensors: all => all.map(tensor => tensor.name === 'rope_freqs.weight' ? { ...tensor, data: Float32Array.of(1, 2, 3, 4) } : tensor),
+    tensors: all => all.map(tensor =>
+      tensor.name === 'rope_freqs.weight' ? { ...tensor, data: Float32Array.of(1, 2, 3, 4) } : tensor),
   }, /rope_freqs\.weight follows no rule/],
 ]
 
@@ -104,7 +119,8 @@ for (const [name, changes, expected] of refusals) {
 test('linear scaling, in the old and the new key', async () => {
   const withoutFactors: Changes['tensors'] = all => all.filter(({ name }) => name !== 'rope_freqs.weight')
   const decimal: GgufField = { type: 'float32', value: 4 }
-  for (const set of [{ 'llama.rope.scaling.type': text('linear'), 'llama.rope.scaling.factor': decimal }, { 'llama.rope.scale_linear': decimal }]) {
+  const newKeys = { 'llama.rope.scaling.type': text('linear'), 'llama.rope.scaling.factor': decimal }
+  for (const set of [newKeys, { 'llama.rope.scale_linear': decimal }]) {
     const model = openGguf(await changed({ set, tensors: withoutFactors }))
     assert.deepEqual(model.config.ropeScaling, { type: 'linear', factor: 4 })
     model.close()

