@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { openModel } from '../../src/models/open.ts'
 import type { Programs, Scored, Source } from './programs.ts'
 import { differingTokens, type Finding, largestDifference } from './table.ts'
 
@@ -71,10 +72,11 @@ export async function checkGguf(programs: Programs, name: string, source: Requir
 /** Token ids of texts (a file with a JSON object a line, or plain lines) against llama.cpp's. */
 export async function checkTokens(programs: Programs, name: string, model: string, file: string): Promise<Finding> {
   const texts = readFileSync(file, 'utf8').split('\n').filter(line => line.trim() !== '').map(textOf)
-  const ours = await programs.score({ model }, texts.map(text => ({ prompt: '', completion: text })), 'none')
+  const opened = await openModel(model)
+  const ours = texts.map(text => opened.tokenizer.encode(text))
+  opened.close()
   const theirs = await programs.llamaTokens(model, texts)
-  // `template: none` appends the end token.
-  const difference = ours.filter(({ ids }, i) => differingTokens(ids.slice(0, -1), theirs[i]!) > 0).length
+  const difference = ours.filter((ids, i) => differingTokens(ids, theirs[i]!) > 0).length
   return { model: name, what: `token ids of ${String(texts.length)} texts`, reference: 'llama.cpp', difference, limit: 0 }
 }
 

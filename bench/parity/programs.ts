@@ -29,10 +29,10 @@ export class Programs {
   }
 
   /** `posttrain score`: ids and log-probabilities of rows. */
-  async score(source: Source, rows: readonly unknown[], template = 'auto'): Promise<Scored[]> {
+  async score(source: Source, rows: readonly unknown[]): Promise<Scored[]> {
     const data = join(this.folder, 'rows.jsonl')
     writeFileSync(data, toJsonLines(rows))
-    const lines = await posttrain(['score', ...flags(source), '--data', data, '--template', template, '--json'])
+    const lines = await posttrain(['score', ...flags(source), '--data', data, '--json'])
     return (jsonLines(lines) as Omit<Scored, 'greedy'>[]).map(scored => ({ ...scored, greedy: [] }))
   }
 
