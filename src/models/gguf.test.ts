@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { UserError } from '../errors.ts'
+import { Random } from '../random.ts'
 import { ByteFile } from './byte-file.ts'
 import { writeGgufModel } from './gguf-export.ts'
 import { parseGguf } from './gguf-parser.ts'
@@ -76,6 +78,8 @@ const refusals: [name: string, changes: Changes, expected: RegExp][] = [
   ['one part of several', { set: { 'split.count': { type: 'uint16', value: 3 } } }, /one of several parts.*gguf-split/],
   ['no layer count', { set: { 'llama.block_count': undefined } }, /has no llama\.block_count/],
   ['no layers', { set: { 'llama.block_count': whole(0) } }, /llama\.block_count: 0/],
+  ['more layers than memory', { set: { 'llama.block_count': whole(2 ** 32 - 1) } },
+    /4294967295 layers, but there are only \d+ tensors/],
   ['more layers than the weights', { set: { 'llama.block_count': whole(3) } },
     /lack "blk\.2\.attn_q\.weight".* and 6 more/],
   ['sizes by layer', { set: { 'llama.feed_forward_length': { type: 'array', of: 'int32', value: [48, 48] } } },
@@ -139,4 +143,26 @@ test('rows of q and k are in Hugging Face\'s order, those of v untouched', () =>
   }
   source.close()
   model.close()
+})
+
+test('bytes changed at random give a model or a UserError, nothing else', async () => {
+  const whole = await readFile(join(root, 'tiny.gguf'))
+  const path = join(root, 'changed-bytes.gguf')
+  const random = new Random(5)
+  const outcomes = { opened: 0, refused: 0 }
+  for (let i = 0; i < 300; i++) {
+    const bytes = Buffer.from(whole)
+    for (let change = 0; change < 3; change++) bytes[random.below(9000)] = [0, 0xff, 0x80, random.below(256)][random.below(4)]!
+    await writeFile(path, bytes)
+    try {
+      const model = openGguf(path)
+      for (const name of model.tensors.keys()) model.read(name)
+      model.close()
+      outcomes.opened++
+    } catch (error) {
+      assert.ok(error instanceof UserError, `round ${i}: ${String(error)}`)
+      outcomes.refused++
+    }
+  }
+  assert.ok(outcomes.opened > 30 && outcomes.refused > 30, JSON.stringify(outcomes))
 })

@@ -7,7 +7,7 @@ import { parseGgufConfig } from './gguf-config.ts'
 import { deinterleaveHeads, ggufName, interleavedHeads } from './gguf-names.ts'
 import { parseGguf } from './gguf-parser.ts'
 import type { GgufField, GgufHeader, GgufTensor, GgufValue } from './gguf-parser.ts'
-import { missingTensors, wrongShape } from './huggingface.ts'
+import { missingTensors, refuseTooManyLayers, wrongShape } from './huggingface.ts'
 import type { ModelWeights } from './huggingface.ts'
 
 export type { GgufField, GgufValue, GgufValueType } from './gguf-parser.ts'
@@ -58,6 +58,7 @@ function configOf(file: ByteFile, { tensors }: GgufHeader, metadata: ReadonlyMap
 
 /** The tensors that the configuration calls for, under their Hugging Face names. */
 function selectTensors(path: string, config: ModelConfig, { tensors }: GgufHeader): ReadonlyMap<string, GgufTensor> {
+  refuseTooManyLayers(path, config, tensors.size)
   const shapes = parameterShapes(config)
   const missing = [...shapes.keys()].map(ggufName).filter(name => !tensors.has(name))
   if (missing.length > 0) throw missingTensors(path, missing)

@@ -172,6 +172,8 @@ test('a missing shard, a shard outside the directory, an index that lies', async
 
 test('missing tensors, wrong shapes and truncated weights are named', async () => {
   const directory = await copyOf('tiny-llama')
+  await edit(join(directory, 'config.json'), config => ({ ...config, num_hidden_layers: 1e9 }))
+  assert.throws(() => openHuggingFace(directory), userError(/1000000000 layers, but there are only 20 tensors/))
   await edit(join(directory, 'config.json'), config => ({ ...config, num_hidden_layers: 3 }))
   assert.throws(() => openHuggingFace(directory), userError(/the weights lack "model\.layers\.2\.\S+", .* and 6 more/))
   await edit(join(directory, 'config.json'), config => ({ ...config, num_hidden_layers: 2, intermediate_size: 64 }))

@@ -133,6 +133,7 @@ function missingWeights(directory: string): UserError {
 function selectTensors(
   directory: string, config: ModelConfig, fileOf: ReadonlyMap<string, SafetensorsFile>,
 ): ReadonlyMap<string, TensorEntry> {
+  refuseTooManyLayers(directory, config, fileOf.size)
   const shapes = parameterShapes(config)
   const missing = [...shapes.keys()].filter(name => !fileOf.has(name))
   if (missing.length > 0) throw missingTensors(directory, missing)
@@ -147,6 +148,12 @@ function selectTensors(
     tensors.set(name, { dtype, shape })
   }
   return tensors
+}
+
+/** A number of layers out of all proportion would fill the memory with the names of tensors that are not there. */
+export function refuseTooManyLayers(path: string, { layers }: ModelConfig, tensors: number): void {
+  if (layers <= tensors) return
+  throw new UserError(`${path}: the configuration calls for ${layers} layers, but there are only ${tensors} tensors`)
 }
 
 /** The error for tensors that a model lacks; names the first few. */
