@@ -1,9 +1,9 @@
 import * as ort from 'onnxruntime-node'
-import { UserError, messageOf } from '../errors.ts'
 import { encodeOnnx } from '../tensor/onnx.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Device } from './device.ts'
-import { assertAvailable } from './device.ts'
+import { assertAvailable, explainDevice } from './device.ts'
+import { lowerForWebgpu } from './webgpu.ts'
 import type { WeightFile } from './weights.ts'
 
 /** Values in the host's memory, row-major. */
@@ -40,13 +40,18 @@ export class Program {
 
   /** @param outputs the values to compute, by the name under which `run` returns them */
   static async compile(outputs: ReadonlyMap<string, Tensor>, options: CompileOptions): Promise<Program> {
-    await assertAvailable(options.device)
+    assertAvailable(options.device)
     const { weights } = options
-    const model = encodeOnnx(outputs, (name) => {
+    const graph = options.device === 'webgpu' ? lowerForWebgpu(outputs) : outputs
+    const model = encodeOnnx(graph, (name) => {
       if (weights === undefined) throw new Error(`the graph uses the weight ${name}, but no weight file was given`)
       return weights.locate(name)
     })
-    return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions(options)), model.inputs)
+    try {
+      return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions(options)), model.inputs)
+    } catch (error) {
+      throw explainDevice(options.device, error)
+    }
   }
 
   /** Feeds that the graph does not use are ignored. */
@@ -98,9 +103,4 @@ function toOrt({ data, shape }: HostTensor): ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
   if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape)
   return new ort.Tensor('uint8', data, shape)
-}
-
-/** The message of an error that a run or a compilation threw, as one for people. */
-export function runtimeError(doing: string, error: unknown): UserError {
-  return new UserError(`${doing} failed in ONNX Runtime: ${messageOf(error)}`, { cause: error })
 }
