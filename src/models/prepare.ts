@@ -13,14 +13,14 @@ const layoutVersion = 1
  * The weights of a frozen base in the form that its graphs read, memory-mapped from the cache; made on first use.
  * Training and decoding of one precision share the file.
  */
-export function prepareWeights(model: ModelFiles, precision: Precision, cache: string): WeightFile {
+export function prepareWeights(model: Pick<ModelFiles, 'config' | 'hash' | 'read'>, precision: Precision, cache: string): WeightFile {
   const path = join(cache, 'prepared', `${model.hash.slice(0, 24)}-${precision}-v${layoutVersion}.bin`)
   const recipe = preparation(model.config, model, precision)
   return WeightFile.prepare(path, [...recipe.keys()], (name) => recipe.get(name)!())
 }
 
 /** What the prepared file holds: each name with the function that makes its values. */
-function preparation(config: ModelConfig, source: TensorSource, precision: Precision): Map<string, () => Float32Array | Uint8Array> {
+function preparation(config: ModelConfig, source: Pick<TensorSource, 'read'>, precision: Precision): Map<string, () => Float32Array | Uint8Array> {
   const recipe = new Map<string, () => Float32Array | Uint8Array>()
   const quantized = precision === 'int8' ? quantizedNames(config) : new Set<string>()
   for (const [name, shape] of parameterShapes(config)) {

@@ -3,7 +3,7 @@
  * over memory or keep more tensors alive. Each is checked against finite differences like an operator.
  */
 import { differentiable1, node, node1 } from './operator.ts'
-import { add, div, flattenRows, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum } from './operators.ts'
+import { add, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum } from './operators.ts'
 import { times, type Dim } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
