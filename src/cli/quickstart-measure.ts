@@ -8,7 +8,7 @@ import type { LoadedModel } from '../generate/model.ts'
 import { promptIds } from './generate.ts'
 import type { Progress } from './progress.ts'
 
-/** What the quickstart measures before and after. Losses are means over the tokens that carry loss, in nats. */
+/** What is measured before and after. Losses are means over the tokens that carry loss, in nats. */
 export interface Measures {
   /** On new wordings of the trained codes. */
   readonly heldout_loss: number
@@ -18,8 +18,6 @@ export interface Measures {
   readonly form: number
   /** The same, of the answers to codes never trained alone. */
   readonly form_unseen: number
-  /** On general questions and answers: what the base has forgotten. */
-  readonly general_loss: number
 }
 
 export interface Measured {
@@ -28,11 +26,10 @@ export interface Measured {
   readonly answers: readonly { readonly prompt: string; readonly reference: string; readonly answer: string }[]
 }
 
-/** The files of the medical-coding set and the general set. */
+/** The rows of the medical-coding set that are not trained. */
 export interface QuickstartData {
   readonly heldout: readonly MessagesRow[]
   readonly unseen: readonly MessagesRow[]
-  readonly general: readonly MessagesRow[]
 }
 
 /** A code of ICD-10-CM, a dash, a title, and nothing else. */
@@ -47,23 +44,17 @@ export const icd10 = fileURLToPath(new URL('../../examples/icd10/', import.meta.
 
 export async function readQuickstartData(): Promise<QuickstartData> {
   const rows = async (file: string) => (await readRows(file, [messagesRow])).map(({ row }) => row)
-  const [heldout, unseen, general] = await Promise.all([
-    rows(`${icd10}heldout.jsonl`),
-    rows(`${icd10}unseen.jsonl`),
-    rows(fileURLToPath(new URL('../data/general.jsonl', import.meta.url))),
-  ])
-  return { heldout, unseen, general }
+  return { heldout: await rows(`${icd10}heldout.jsonl`), unseen: await rows(`${icd10}unseen.jsonl`) }
 }
 
 /** Measures a model; `label` names the pass in the progress. */
 export async function measure(model: LoadedModel, data: QuickstartData, label: string, progress: Progress): Promise<Measured> {
   const asked = [...data.heldout, ...data.unseen]
-  const total = asked.length + data.heldout.length + data.general.length
+  const total = asked.length + data.heldout.length
   let done = 0
   const advance = (count: number) => { progress.update({ label, done: done += count, total }) }
   const texts = await answerAll(model, asked, advance)
   const heldoutLoss = await meanLoss(model, data.heldout, advance)
-  const generalLoss = await meanLoss(model, data.general, advance)
   progress.end()
   const references = data.heldout.map(row => row.messages.at(-1)!.content)
   return {
@@ -72,7 +63,6 @@ export async function measure(model: LoadedModel, data: QuickstartData, label: s
       exact: exactMatch(texts.slice(0, references.length), references),
       form: inForm(texts, FORM),
       form_unseen: inForm(texts.slice(references.length), FORM),
-      general_loss: generalLoss,
     },
     answers: data.heldout.map((row, i) => ({ prompt: row.messages.at(-2)!.content, reference: references[i]!, answer: texts[i]! })),
   }

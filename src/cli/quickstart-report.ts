@@ -1,16 +1,22 @@
 import type { Measured, Measures } from './quickstart-measure.ts'
 
-/** The table of before and after, and three answers side by side, as text. */
-export function report(before: Measured, after: Measured): string {
+/** A loss at the start and at the end of a run. */
+export interface Change {
+  readonly before: number
+  readonly after: number
+}
+
+/** The table of before and after, and three answers side by side, as text. `general`: loss on general questions and answers. */
+export function report(before: Measured, after: Measured, general: Change): string {
   const rows: (readonly [name: string, before: string, after: string])[] = [
     ['', 'before', 'after'],
     ['held-out loss (new wordings)', ...both(before, after, 'heldout_loss', loss)],
     ['exact answer, new wordings', ...both(before, after, 'exact', percent)],
     ['in form (code — title), all', ...both(before, after, 'form', percent)],
     ['in form, codes never trained', ...both(before, after, 'form_unseen', percent)],
-    ['general loss (forgetting)', ...both(before, after, 'general_loss', loss)],
+    ['general loss (forgetting)', loss(general.before), loss(general.after)],
   ]
-  const change = after.measures.general_loss / before.measures.general_loss - 1
+  const change = general.after / general.before - 1
   return [
     '',
     ...rows.map(([name, left, right]) => `  ${name.padEnd(32)}${left.padStart(10)}${right.padStart(10)}`),

