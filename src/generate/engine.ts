@@ -163,13 +163,14 @@ export class Engine {
 
   #takeTokens(rows: readonly Row[], results: Readonly<Record<string, HostTensor>>, onToken: OnToken | undefined): void {
     const logits = results['logits']!.data as Float32Array
-    const normalizers = results['log_normalizer']!.data as Float32Array
+    const peaks = results['peak_logit']!.data as Float32Array
+    const peakProbabilities = results['peak_probability']!.data as Float32Array
     const { vocabSize } = this.#options.config
     rows.forEach((row, i) => {
       const ofRow = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
       const id = sampleToken(ofRow, row.request, row.random)
       row.ids.push(id)
-      row.logprobs.push(ofRow[id]! - normalizers[i]!)
+      row.logprobs.push(ofRow[id]! - peaks[i]! + Math.log(peakProbabilities[i]!))
       const text = this.#isEnd(id) ? '' : row.stream.push(id)
       onToken?.(row.index, id, text)
     })

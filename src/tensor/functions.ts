@@ -189,11 +189,6 @@ export function tokenLogprobs(hidden: Tensor, labels: Tensor, head: LinearMap, r
   })
 }
 
-/** log Σ exp(x) over the last axis. No gradient. [.., n] -> [..] */
-export function logNormalizer(x: Tensor): Tensor {
-  return logSumExp(x, softmax(x))
-}
-
 /** log Σ exp(x) over the last axis from x and its softmax: at the maximum, log p = x − log Σ exp(x). [.., n] -> [..] */
 function logSumExp(x: Tensor, p: Tensor): Tensor {
   return sub(reduceMax(x, [-1]), log(reduceMax(p, [-1])))
