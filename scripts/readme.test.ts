@@ -1,0 +1,70 @@
+/** What README.md shows is true: its marked blocks are run, and every command and option that it names exists. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+
+const root = join(import.meta.dirname, '..')
+const main = join(root, 'src/cli/main.ts')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const blocks = [...readme.matchAll(/<!-- npm test runs this block[^>]*-->\n```(\w+)\n([\s\S]*?)```/g)]
+  .map(([, language, text]) => ({ language: language!, text: text! }))
+
+/** A folder that looks like the checkout to the commands, so that what they write does not land in it. */
+const folder = mkdtempSync(join(tmpdir(), 'posttrain-readme-'))
+after(() => { rmSync(folder, { recursive: true }) })
+for (const name of ['examples', 'src']) symlinkSync(join(root, name), join(folder, name), 'junction')
+
+function run(command: string, args: readonly string[]): string {
+  const env = { ...process.env, POSTTRAIN_CACHE: join(folder, 'cache') }
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', env })
+  assert.equal(status, 0, `${args.join(' ')}: ${stderr}`)
+  return stdout
+}
+
+/** The words of a command line; quotes keep spaces together. */
+function words(line: string): string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
+}
+
+/** Where the expected text has …, anything may stand. */
+function matches(actual: string, expected: string): boolean {
+  const pattern = expected.split('…').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^\\n]*?')
+  return new RegExp(`^${pattern}$`).test(actual)
+}
+
+test('the README has a block of commands and one of JavaScript to run', () => {
+  assert.deepEqual(blocks.map(({ language }) => language), ['console', 'js'])
+})
+
+test('the commands print what the README shows', () => {
+  const steps = blocks[0]!.text.split(/^\$ posttrain /m).slice(1)
+  assert.ok(steps.length >= 5)
+  for (const step of steps) {
+    const [line, ...output] = step.split('\n')
+    const printed = run(process.execPath, [main, ...words(line!)])
+    assert.ok(matches(printed, output.join('\n')), `posttrain ${line!} prints\n${printed}`)
+  }
+})
+
+test('the library answers what the README shows', () => {
+  const { text } = blocks[1]!
+  const script = join(folder, 'library.mjs')
+  writeFileSync(script, text.replace("'posttrain'", JSON.stringify(pathToFileURL(join(root, 'src/index.ts')).href)))
+  const shown = /console\.log\(.*\) \/\/ (.*)/.exec(text)?.[1]
+  assert.equal(run(process.execPath, [script]), `${shown ?? ''}\n`)
+})
+
+test('every command and option in the README exists', () => {
+  const lines = [...readme.matchAll(/^(?: {4}|\$ )posttrain (.*)$/gm)].map(([, line]) => words(line!))
+  assert.ok(lines.length >= 10)
+  for (const [command, ...rest] of lines) {
+    const help = run(process.execPath, [main, command!, '--help'])
+    for (const option of rest.filter((word) => word.startsWith('--'))) {
+      assert.ok(help.includes(`${option} `), `${command!} has no ${option}`)
+    }
+  }
+})
