@@ -13,7 +13,7 @@ const windows = process.platform === 'win32'
 if (!isInstalled()) {
   console.error('Installing what package-lock.json names (once) ...')
   // A failed install script is no reason to stop: the only one we need fetches Node, and fetchNode() can do that too.
-  const installed = npm(['ci', '--no-audit', '--no-fund']) || npm(['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+  const installed = npm(['ci']) || npm(['ci', '--ignore-scripts'])
   if (!installed) fail('npm ci failed (see above). Check the network and the registry that npm is configured for.')
 }
 if (nodeMajor() < REQUIRED_NODE) {
@@ -47,7 +47,7 @@ function fetchNode() {
   const version = readJson(join(modules, 'node', 'package.json'))?.version ?? REQUIRED_NODE
   const scratch = join(modules, '.node')
   mkdirSync(scratch, { recursive: true })
-  if (!npm(['install', '--prefix', scratch, '--no-save', '--no-audit', '--no-fund', `${name}@${version}`])) {
+  if (!npm(['install', '--prefix', scratch, '--no-save', `${name}@${version}`])) {
     fail(`npm could not install ${name}@${version}. Install Node >= ${REQUIRED_NODE} and try again.`)
   }
   const file = windows ? 'node.exe' : 'node'
@@ -68,7 +68,8 @@ function npm(args) {
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
   const script = process.env.npm_execpath
   const command = script ? (process.env.npm_node_execpath ?? process.execPath) : 'npm'
-  const result = spawnSync(command, script ? [script, ...args] : args, { cwd: root, env, stdio: ['ignore', 2, 2], shell: windows && !script })
+  const all = [...(script ? [script] : []), ...args, '--no-audit', '--no-fund', '--loglevel=error']
+  const result = spawnSync(command, all, { cwd: root, env, stdio: ['ignore', 2, 2], shell: windows && !script })
   return result.status === 0
 }
 

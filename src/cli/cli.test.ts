@@ -147,6 +147,19 @@ describe('commands on a tiny model', { concurrency: 2 }, () => {
     }
   })
 
+  test('quickstart measures, trains, measures again and ends by itself', async () => {
+    const ended = await posttrain(['quickstart', '--model', tiny, '--output', 'quick', '--no-studio'])
+    assert.equal(ended.code, 0, ended.log)
+    assert.match(ended.out, /held-out loss.*\n.*exact answer.*\n.*in form/)
+    const result = JSON.parse(readFileSync(join(folder, 'quick', 'result.json'), 'utf8')) as Record<'before' | 'after', Record<string, number>>
+    assert.deepEqual(Object.keys(result), ['seconds_after_download', 'before', 'after'])
+    for (const side of ['before', 'after'] as const) {
+      assert.deepEqual(Object.keys(result[side]), ['heldout_loss', 'exact', 'form', 'form_unseen', 'general_loss'])
+      assert.ok(Object.values(result[side]).every(Number.isFinite))
+    }
+    assert.ok(result.after['heldout_loss']! < result.before['heldout_loss']!)
+  })
+
   test('a failed merge leaves nothing behind', async () => {
     const ended = await posttrain(['merge', '--model', tiny, '--adapter', 'none', '--output', 'half'])
     assert.notEqual(ended.code, 0)

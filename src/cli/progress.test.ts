@@ -59,9 +59,10 @@ test('work of another label begins a new bar with a rate of its own', () => {
 
 test('bytes are shown as megabytes, their total if it is known', () => {
   const { state, progress } = recorder(false)
+  progress.update({ label: 'index', done: 0, total: undefined, unit: 'bytes' })
   progress.update({ label: 'model', done: 1_500_000, total: undefined, unit: 'bytes' })
   progress.update({ label: 'other', done: 1_500_000, total: 98_000_000, unit: 'bytes' })
-  assert.equal(state.text, 'model 1.5 MB\nother 1.5 MB/98.0 MB\n')
+  assert.equal(state.text, 'index\nmodel 1.5 MB\nother 1.5 MB/98.0 MB\n')
 })
 
 test('seconds are written as a clock shows them', () => {

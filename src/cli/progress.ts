@@ -88,12 +88,16 @@ function bar(update: Update, eta: number | undefined, columns: number): string {
 }
 
 function plain(update: Update, eta: number | undefined): string {
-  return [`${update.label} ${counts(update)}`, update.detail, timeLeft(update, eta)].filter(part => part !== undefined).join('  ')
+  const count = counts(update)
+  const head = count === undefined ? update.label : `${update.label} ${count}`
+  return [head, update.detail, timeLeft(update, eta)].filter(part => part !== undefined).join('  ')
 }
 
-function counts({ done, total, unit }: Update): string {
+/** Undefined where there is nothing to count yet. */
+function counts({ done, total, unit }: Update): string | undefined {
   const show = unit === 'bytes' ? megabytes : String
-  return total === undefined ? show(done) : `${show(done)}/${show(total)}`
+  if (total === undefined) return done === 0 ? undefined : show(done)
+  return `${show(done)}/${show(total)}`
 }
 
 function timeLeft({ done, total }: Update, eta: number | undefined): string | undefined {

@@ -58,6 +58,6 @@ function signed(part: number): string {
 }
 
 function oneLine(text: string): string {
-  const line = text.trim().replaceAll(/\s+/g, ' ')
+  const line = text.trim().replaceAll(/[\s\p{Cc}]+/gu, ' ')
   return line.length > 76 ? `${line.slice(0, 75)}…` : line
 }

@@ -110,7 +110,9 @@ async function fineTune({ model, precision, output, signal }: Run, progress: Pro
 /** Answers one wording that is typed in, by the model with and without the adapter. */
 async function ownPrompt(path: string, adapter: string, terminal: Terminal): Promise<void> {
   const reader = createInterface({ input: terminal.input, output: process.stderr })
-  const wording = (await reader.question('\nA diagnosis in your own words (Enter to end): ')).trim()
+  // Ctrl-D and Ctrl-C reject the question: there is nothing to ask then.
+  const typed = await reader.question('\nA diagnosis in your own words (Enter to end): ').catch(() => '')
+  const wording = typed.trim()
   reader.close()
   if (wording === '') return
   for (const [label, load] of [['before', {}], ['after', { adapter }]] as const) {
