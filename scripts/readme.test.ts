@@ -1,9 +1,9 @@
 /** What README.md shows is true: its marked blocks are run, and every command and option that it names exists. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
@@ -65,6 +65,18 @@ test('every command and option in the README exists', () => {
     const help = run(process.execPath, [main, command!, '--help'])
     for (const option of rest.filter((word) => word.startsWith('--'))) {
       assert.ok(help.includes(`${option} `), `${command!} has no ${option}`)
+    }
+  }
+})
+
+test('every file that the documents name is there', () => {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md']) {
+    const text = readFileSync(join(root, document), 'utf8')
+    const links = [...text.matchAll(/\]\(([^):]+)\)/g)].map(([, path]) => join(root, dirname(document), path!))
+    const names = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|py|md|yaml))`/g)].map(([, path]) => path!)
+    for (const path of links) assert.ok(existsSync(path), `${document} links to ${path}`)
+    for (const name of names) {
+      assert.ok(existsSync(join(root, name)) || existsSync(join(root, 'src', name)), `${document} names ${name}`)
     }
   }
 })

@@ -4,8 +4,9 @@ import type { SamplingOptions } from './sampling.ts'
 export interface GenerateRequest extends SamplingOptions {
   /** Token ids, at least one. */
   readonly prompt: readonly number[]
+  /** The model's context may end a completion before. */
   readonly maxTokens: number
-  /** Strings that end the completion; they are not part of its text. */
+  /** Strings that end the completion; they are not part of its text. None may be empty. */
   readonly stop?: readonly string[] | undefined
   /** Equal seeds give equal completions of a request at the same place in its list; 0 unless given. */
   readonly seed?: number | undefined

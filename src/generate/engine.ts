@@ -31,8 +31,13 @@ interface Row {
   readonly stream: TokenStream
   readonly ids: number[]
   readonly logprobs: number[]
+  /** Characters of the text that were handed out. */
+  printed: number
+  /** Set with the last token. */
+  completion: Completion | undefined
 }
 
+/** Hears of each token, and of the text that is certain by then; the texts of a request, joined, are its completion's. */
 export type OnToken = (request: number, id: number, text: string) => void
 
 /**
@@ -66,6 +71,8 @@ export class Engine {
       stream: new TokenStream(this.#options.tokenizer),
       ids: [],
       logprobs: [],
+      printed: 0,
+      completion: undefined,
     }))
     // Long prompts first: those of like length share a run with little padding.
     waiting.sort((a, b) => b.request.prompt.length - a.request.prompt.length)
@@ -76,9 +83,9 @@ export class Engine {
         : this.#decodeStep(rows, cache))
       this.#takeTokens(outputs.rows, outputs.results, onToken)
       for (let row = rows.length - 1; row >= 0; row--) {
-        const completion = this.#finished(rows[row]!)
+        const { completion, index } = rows[row]!
         if (completion === undefined) continue
-        completions[rows[row]!.index] = completion
+        completions[index] = completion
         cache.remove(row)
         rows[row] = rows.at(-1)!
         rows.pop()
@@ -171,8 +178,11 @@ export class Engine {
       const id = sampleToken(ofRow, row.request, row.random)
       row.ids.push(id)
       row.logprobs.push(ofRow[id]! - peaks[i]! + Math.log(peakProbabilities[i]!))
-      const text = this.#isEnd(id) ? '' : row.stream.push(id)
-      onToken?.(row.index, id, text)
+      if (!this.#isEnd(id)) row.stream.push(id)
+      row.completion = this.#finished(row)
+      const text = row.completion?.text ?? withoutStopPrefix(row.stream.text, row.request.stop ?? [])
+      onToken?.(row.index, id, text.slice(row.printed))
+      row.printed = Math.max(row.printed, text.length)
     })
   }
 
@@ -185,7 +195,7 @@ export class Engine {
     const { request, ids, logprobs, stream } = row
     const ended = this.#isEnd(ids.at(-1)!)
     const stopAt = firstStop(stream.text, request.stop ?? [])
-    const full = ids.length >= request.maxTokens
+    const full = ids.length >= Math.min(request.maxTokens, this.#options.config.maxPositions - request.prompt.length)
     if (!ended && stopAt === undefined && !full) return undefined
     stream.flush()
     return {
@@ -213,6 +223,17 @@ function admit(waiting: Row[], places: number): Row[] {
 function firstStop(text: string, stops: readonly string[]): number | undefined {
   const places = stops.map((stop) => text.indexOf(stop)).filter((place) => place >= 0)
   return places.length === 0 ? undefined : Math.min(...places)
+}
+
+/** The text without an end that may become a stop string. */
+function withoutStopPrefix(text: string, stops: readonly string[]): string {
+  let held = 0
+  for (const stop of stops) {
+    for (let length = Math.min(stop.length - 1, text.length); length > held; length--) {
+      if (text.endsWith(stop.slice(0, length))) held = length
+    }
+  }
+  return text.slice(0, text.length - held)
 }
 
 function unusedPast({ layers, kvHeads, headDim }: ModelConfig, batch: number, positions: number): Record<string, HostTensor> {

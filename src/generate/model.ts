@@ -59,11 +59,11 @@ export async function loadModel(ref: string, options: LoadOptions = {}): Promise
   return {
     config,
     tokenizer,
-    score: (sequences) => {
+    score: async (sequences) => {
       for (const { ids } of sequences) checkIds(ids, config, 'sequence')
       return worker.call('score', sequences.map(({ ids }) => ids))
     },
-    generate: (requests, onToken) => {
+    generate: async (requests, onToken) => {
       for (const each of requests) checkRequest(each, config)
       return worker.call('generate', requests, onToken)
     },
@@ -77,6 +77,7 @@ function checkRequest(request: GenerateRequest, config: ModelConfig): void {
   if (!(Number.isInteger(request.maxTokens) && request.maxTokens >= 1)) {
     throw new UserError(`max_tokens is ${request.maxTokens}: it must be a whole number from 1`, { exitCode: 2 })
   }
+  if (request.stop?.includes('') === true) throw new UserError('a stop string is empty: it would end every answer at once', { exitCode: 2 })
   if (request.prompt.length === 0) throw new UserError('the prompt is empty: it needs at least one token', { exitCode: 2 })
   checkIds(request.prompt, config, 'prompt')
 }

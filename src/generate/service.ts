@@ -39,8 +39,8 @@ interface Opened {
 }
 
 let opened: Opened | undefined
-let scorer: Scorer | undefined
-let engine: Engine | undefined
+let scorer: Promise<Scorer> | undefined
+let engine: Promise<Engine> | undefined
 
 serve<TokenEvent>({
   async open({ model: path, adapter, precision, device, threads, cache }: OpenRequest): Promise<void> {
@@ -51,14 +51,14 @@ serve<TokenEvent>({
 
   async score(sequences: readonly number[][]): Promise<Float32Array[]> {
     const { model, parts, parameters, placement } = current()
-    scorer ??= await Scorer.compile(model.config, parts, parameters, placement)
-    return scorer.score(sequences)
+    scorer ??= Scorer.compile(model.config, parts, parameters, placement)
+    return (await scorer).score(sequences)
   },
 
   async generate(requests: readonly GenerateRequest[], emit): Promise<Completion[]> {
     const { model, parts, parameters, placement } = current()
-    engine ??= await Engine.compile({ ...placement, config: model.config, parts, parameters, tokenizer: model.tokenizer })
-    return engine.generate(requests, (request, id, text) => { emit({ request, id, text }) })
+    engine ??= Engine.compile({ ...placement, config: model.config, parts, parameters, tokenizer: model.tokenizer })
+    return (await engine).generate(requests, (request, id, text) => { emit({ request, id, text }) })
   },
 })
 
