@@ -1,6 +1,6 @@
 /** Builds dist/: JavaScript and declarations of src/, and the data files that the code reads. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, globSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
@@ -15,12 +15,4 @@ if (status !== 0) process.exit(status ?? 1)
 for (const file of globSync('**/*.{json,jsonl}', { cwd: src, exclude: ['**/fixtures/**'] })) {
   cpSync(join(src, file), join(dist, file))
 }
-for (const file of globSync('**/*.js', { cwd: dist })) pointToJavaScript(join(dist, file))
 chmodSync(join(dist, 'cli', 'main.js'), 0o755)
-
-/** The compiler rewrites the endings of imports; modules named by address (workers, child processes) are left to us. */
-function pointToJavaScript(file: string): void {
-  const text = readFileSync(file, 'utf8')
-  const rewritten = text.replaceAll(/(new URL\((['"])\.[^'"]+)\.ts(\2, import\.meta\.url\))/g, '$1.js$3')
-  if (rewritten !== text) writeFileSync(file, rewritten)
-}

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 
 import { readRows } from '../data/read.ts'
-import { type RenderedRow, renderRow } from '../data/render.ts'
+import { renderRow } from '../data/render.ts'
 import { type MessagesRow, messagesRow } from '../data/rows.ts'
 import { exactMatch, inForm } from '../evaluate/accuracy.ts'
+import { summedLoss } from '../evaluate/loss.ts'
 import type { LoadedModel } from '../generate/model.ts'
 import { promptIds } from './generate.ts'
 import type { Progress } from './progress.ts'
@@ -81,26 +82,18 @@ async function answerAll(model: LoadedModel, rows: readonly MessagesRow[], advan
 }
 
 async function meanLoss(model: LoadedModel, rows: readonly MessagesRow[], advance: (count: number) => void): Promise<number> {
-  let sum = 0
-  let tokens = 0
+  const total = { loss: 0, tokens: 0 }
   for (const batch of batches(rows)) {
     const rendered = batch.map(row => renderRow(row, model.tokenizer, { endTokenIds: model.config.eosTokenIds }))
     const logprobs = await model.score(rendered.map(({ ids }) => ({ ids: [...ids] })))
-    rendered.forEach((row, i) => { sum -= carried(row, logprobs[i]!, () => { tokens++ }) })
+    rendered.forEach((row, i) => {
+      const { loss, tokens } = summedLoss(row, logprobs[i]!)
+      total.loss += loss
+      total.tokens += tokens
+    })
     advance(batch.length)
   }
-  return sum / tokens
-}
-
-/** Sum of the log-probabilities of the tokens that carry loss; `count` is called for each. */
-function carried({ mask }: RenderedRow, logprobs: Float32Array, count: () => void): number {
-  let sum = 0
-  for (const [i, logprob] of logprobs.entries()) {
-    if (mask[i + 1] !== 1) continue
-    sum += logprob
-    count()
-  }
-  return sum
+  return total.loss / total.tokens
 }
 
 function batches<T>(items: readonly T[]): T[][] {

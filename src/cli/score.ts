@@ -2,6 +2,7 @@ import { type Located, readRows } from '../data/read.ts'
 import { type RenderedRow, renderRow } from '../data/render.ts'
 import { type SftRow, sftRowKinds } from '../data/rows.ts'
 import { messageOf, UserError } from '../errors.ts'
+import { summedLoss } from '../evaluate/loss.ts'
 import type { LoadedModel } from '../generate/model.ts'
 import { choiceOption, defineCommand, required } from './command.ts'
 import { modelOptions, openModel } from './model-options.ts'
@@ -40,7 +41,7 @@ export const score = defineCommand({
       const chunk = rendered.slice(at, at + CHUNK)
       const logprobs = await model.score(chunk.map(({ ids }) => ({ ids: [...ids] })))
       chunk.forEach((row, i) => {
-        const { loss, tokens } = lossOf(row, logprobs[i]!)
+        const { loss, tokens } = summedLoss(row, logprobs[i]!)
         total.loss += loss
         total.tokens += tokens
         terminal.out(json ? jsonLine(row, logprobs[i]!) : `${rows[at + i]!.where}  loss ${mean(loss, tokens)}  tokens ${String(tokens)}\n`)
@@ -58,18 +59,6 @@ function render({ row, where }: Located<SftRow>, { tokenizer, config }: LoadedMo
   } catch (error) {
     throw error instanceof UserError ? new UserError(`${where}: ${messageOf(error)}`, { exitCode: 2, cause: error }) : error
   }
-}
-
-/** Summed cross-entropy of the tokens that carry loss, and their number. */
-function lossOf({ mask }: RenderedRow, logprobs: Float32Array): { loss: number; tokens: number } {
-  let loss = 0
-  let tokens = 0
-  for (const [i, logprob] of logprobs.entries()) {
-    if (mask[i + 1] !== 1) continue
-    loss -= logprob
-    tokens++
-  }
-  return { loss, tokens }
 }
 
 function jsonLine({ ids, mask }: RenderedRow, logprobs: Float32Array): string {
