@@ -24,7 +24,7 @@ export class Evaluator {
 
   static async compile(policy: Policy, placement: Placement): Promise<Evaluator> {
     const outputs = new Map([['sum', sum(packedLogprobs(policy.config, policy.parts))]])
-    return new Evaluator(policy, await Program.compile(outputs, { ...placement, weights: policy.weights }))
+    return new Evaluator(policy, await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack }))
   }
 
   /** Mean cross-entropy per loss-carrying token, nats. */

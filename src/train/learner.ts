@@ -40,7 +40,7 @@ export class Learner {
     gradients(loss, [...policy.parameters.values()]).forEach((gradient, i) => {
       if (gradient !== undefined) outputs.set(gradientOutput(names[i]!), gradient)
     })
-    const program = await Program.compile(outputs, { ...placement, weights: policy.weights })
+    const program = await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack })
     return new Learner(policy, program, Object.keys(metrics))
   }
 

@@ -7,7 +7,7 @@ import type { ModelFiles } from '../models/files.ts'
 import { frozenParts, type Precision } from '../models/parts.ts'
 import { prepareWeights } from '../models/prepare.ts'
 import { Evaluator } from './evaluator.ts'
-import type { Placement } from './policy.ts'
+import type { Placement, Policy } from './policy.ts'
 
 /** int8 is taken where its loss is within this share of f32's. */
 const tolerance = 0.005
@@ -49,7 +49,8 @@ async function measure(
   const lossOf = async (precision: Precision): Promise<number> => {
     const parts = frozenParts(model.config, precision)
     const weights = prepareWeights(model, precision, cache)
-    const evaluator = await Evaluator.compile({ config: model.config, parts, parameters: new Map(), values: new Map(), weights }, placement)
+    const frozen: Policy = { config: model.config, parts, parameters: new Map(), values: new Map(), weights, prepack: precision !== 'f32' }
+    const evaluator = await Evaluator.compile(frozen, placement)
     const loss = await evaluator.loss(rows)
     await evaluator.release()
     return loss
