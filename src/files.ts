@@ -160,11 +160,16 @@ async function explained(path: string, work: () => Promise<void>): Promise<void>
   try {
     await work()
   } catch (error) {
-    const reason = reasons[codeOf(error) ?? '']
-    if (reason === undefined || error instanceof UserError) throw error
-    const text = `Cannot write ${path}: ${reason}. What was there before is unchanged. (${messageOf(error)})`
-    throw new UserError(text, { cause: error })
+    throw explainWrite(path, error)
   }
+}
+
+/** What stopped a write to `path`, as a UserError where the system's code says what it is; else the error itself. */
+export function explainWrite(path: string, error: unknown): unknown {
+  const reason = reasons[codeOf(error) ?? '']
+  if (reason === undefined || error instanceof UserError) return error
+  const text = `Cannot write ${path}: ${reason}. What was there before is unchanged. (${messageOf(error)})`
+  return new UserError(text, { cause: error })
 }
 
 /** The system's code of an error (`ENOENT`), if it has one. */

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { explainWrite } from '../files.ts'
 import type { WeightLocation } from '../tensor/onnx.ts'
 
 type Bytes = Float32Array | Uint8Array
@@ -29,9 +31,13 @@ export class WeightFile {
     return dirname(this.path)
   }
 
-  /** Opens the file if it is there whole, else writes it: each weight's values are asked for once, in order. */
+  /**
+   * Opens the file if it is there whole, else writes it: each weight's values are asked for once, in order. Threads and
+   * processes may do so at the same time: each writes a file of its own, and the last one stays.
+   * @throws UserError where the disk is full or does not let us write
+   */
   static prepare(path: string, names: readonly string[], values: (name: string) => Bytes): WeightFile {
-    return WeightFile.#open(path) ?? WeightFile.#write(path, names, values)
+    return WeightFile.#open(path, names) ?? WeightFile.#write(path, names, values)
   }
 
   locate(name: string): WeightLocation {
@@ -40,23 +46,22 @@ export class WeightFile {
     return { file: basename(this.path), ...entry }
   }
 
-  static #open(path: string): WeightFile | undefined {
+  static #open(path: string, names: readonly string[]): WeightFile | undefined {
     try {
-      const entries: [string, IndexEntry][] = JSON.parse(readFileSync(indexPath(path), 'utf8'))
-      const end = Math.max(0, ...entries.map(([, { offset, length }]) => offset + length))
-      return statSync(path).size >= end ? new WeightFile(path, new Map(entries)) : undefined
+      const index = new Map<string, IndexEntry>(JSON.parse(readFileSync(indexPath(path), 'utf8')))
+      const end = Math.max(0, ...[...index.values()].map(({ offset, length }) => offset + length))
+      const whole = statSync(path).size === end && names.every((name) => index.has(name))
+      return whole ? new WeightFile(path, index) : undefined
     } catch {
       return undefined
     }
   }
 
   static #write(path: string, names: readonly string[], values: (name: string) => Bytes): WeightFile {
-    mkdirSync(dirname(path), { recursive: true })
-    const aside = join(dirname(path), `.${basename(path)}.${process.pid}`)
     const index = new Map<string, IndexEntry>()
     try {
-      const file = openSync(aside, 'w')
-      try {
+      mkdirSync(dirname(path), { recursive: true })
+      writeDurably(path, (file) => {
         let end = 0
         for (const name of names) {
           const data = values(name)
@@ -66,15 +71,10 @@ export class WeightFile {
           index.set(name, { offset, length: bytes.length })
           end = offset + bytes.length
         }
-        fsyncSync(file)
-      } finally {
-        closeSync(file)
-      }
-      renameSync(aside, path)
-      writeFileSync(indexPath(path), JSON.stringify([...index]))
+      })
+      writeDurably(indexPath(path), (file) => { writeFileSync(file, JSON.stringify([...index])) })
     } catch (error) {
-      rmSync(aside, { force: true })
-      throw error
+      throw explainWrite(path, error)
     }
     return new WeightFile(path, index)
   }
@@ -82,6 +82,24 @@ export class WeightFile {
 
 function indexPath(path: string): string {
   return path.replace(/\.bin$/, '') + '.json'
+}
+
+/** Fills a neighbour of `path`, flushes it to the disk, and gives it the name in one step. */
+function writeDurably(path: string, write: (file: number) => void): void {
+  const aside = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.partial`)
+  try {
+    const file = openSync(aside, 'wx')
+    try {
+      write(file)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(aside, path)
+  } catch (error) {
+    rmSync(aside, { force: true })
+    throw error
+  }
 }
 
 /** A single write takes at most 2 GiB. */
