@@ -47,6 +47,8 @@ export class WorkerClient {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   #calls = 0
+  /** Why there will be no more answers. */
+  #ended: Error | undefined
 
   /** @param module address of the worker's module, from `siblingModule` */
   constructor(module: URL) {
@@ -59,6 +61,7 @@ export class WorkerClient {
 
   /** Calls a function of the worker. An error that it throws arrives as it was, a UserError as a UserError. */
   async call<Result>(method: string, argument: unknown, onEvent?: (event: never) => void): Promise<Result> {
+    if (this.#ended !== undefined) throw this.#ended
     const id = this.#calls++
     this.#worker.ref()
     try {
@@ -93,6 +96,7 @@ export class WorkerClient {
   }
 
   #failAll(error: Error): void {
+    this.#ended ??= error
     for (const { reject } of this.#pending.values()) reject(error)
     this.#pending.clear()
   }
