@@ -50,7 +50,7 @@ const attentionLength = 3000
  * Each loss-carrying token is the label of exactly one target. The result depends on nothing but the arguments.
  * Throws where a row carries no loss: such rows are to be left out before, and counted.
  */
-export function packRows(rows: readonly RenderedRow[], { maxTokens = 1024 }: PackOptions = {}): MicroBatch[] {
+export function packRows(rows: readonly RenderedRow[], { maxTokens = 512 }: PackOptions = {}): MicroBatch[] {
   const lengths = rows.map((row, index) => {
     const needed = row.mask.lastIndexOf(1)
     if (needed > 0) return needed

@@ -49,8 +49,10 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
     if (evaluated) state = await evaluate(parts, state, false)
     const best = evaluated && isBest(progressOf(state), state.step) && recipe.keep === 'best'
     const { every_seconds, every_steps = Infinity } = recipe.checkpoint
+    const patienceLost = shouldStop(progressOf(state), recipe.stop?.patience)
+    if (patienceLost) reportStop(parts, state)
     const due = Date.now() - savedAt >= every_seconds * 1000 || state.step - savedStep >= every_steps
-    if (best || due || state.step === totalSteps || interrupted()) {
+    if (best || due || patienceLost || state.step === totalSteps || interrupted()) {
       await checkpoint(parts, state, best ? state.best?.loss : undefined)
       savedStep = state.step
       savedAt = Date.now()
@@ -89,6 +91,12 @@ async function trainStep(parts: LoopParts, state: TrainState, monitor: ReturnTyp
   folder.logStep({ ...common, epoch: next.epoch, tokens: next.tokens, ...metrics })
   emit({ type: 'step', steps: totalSteps, eta_seconds, ...common })
   return next
+}
+
+function reportStop({ folder, emit }: LoopParts, { step, best, evaluationsSinceBest }: TrainState): void {
+  const message = `no better evaluation loss in ${evaluationsSinceBest} evaluations: the best was ${best!.loss.toFixed(4)} at step ${best!.step}`
+  folder.logEvent({ type: 'stopped', step, message })
+  emit({ type: 'status', text: `stopped at step ${step}: ${message}` })
 }
 
 /** A run of ONNX Runtime blocks this thread: without a pause, a request to stop would wait until the end. */

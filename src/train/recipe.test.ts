@@ -48,7 +48,7 @@ test('a minimal recipe gets the documented defaults', () => {
     keep: 'last',
     checkpoint: { every_seconds: 60 },
     device: 'cpu',
-    tokens_per_micro_batch: 1024,
+    tokens_per_micro_batch: 512,
     sft: {},
     output: join('runs', 'sft'),
   })

@@ -91,7 +91,7 @@ const fields = z.strictObject({
   checkpoint: checkpoint.prefault({}),
   device: z.enum(['cpu', 'webgpu']).default('cpu'),
   threads: count.optional(),
-  tokens_per_micro_batch: count.default(1024),
+  tokens_per_micro_batch: count.default(512),
   output: z.string().min(1).optional(),
 })
 

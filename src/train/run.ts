@@ -1,5 +1,6 @@
 /** A run from recipe to report, in the process or thread that trains. */
 import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import { UserError, messageOf } from '../errors.ts'
 import { Loader } from '../data/loader.ts'
 import type { ModelFiles } from '../models/files.ts'
@@ -45,7 +46,12 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
     const recipe = await withPrecision(request, model, tokenizer, emit)
     const folder = await openRun(recipe.output, { ...request, recipe: formatRecipe(recipe) })
     try {
-      return await runInFolder({ ...request, recipe: parseRecipe(folder.recipe, folder.paths.recipe, methods) }, model, tokenizer, data, folder, emit, interrupted)
+      const stored = parseRecipe(folder.recipe, folder.paths.recipe, methods)
+      const changed = Object.keys(recipe).filter((key) => !isDeepStrictEqual(recipe[key as keyof Recipe], stored[key as keyof Recipe]))
+      if (changed.length > 0) {
+        emit({ type: 'warning', text: `resuming with the recipe that the run began with; ignored: ${changed.join(', ')}` })
+      }
+      return await runInFolder({ ...request, recipe: stored }, model, tokenizer, data, folder, emit, interrupted)
     } finally {
       folder.close()
     }
