@@ -38,6 +38,10 @@ export function encodeOnnx(outputs: ReadonlyMap<string, Tensor>, locate: (weight
   graph.text(2, 'posttrain')
   for (const leaf of leaves) if (leaf.source.kind !== 'input') graph.message(5, (writer) => writeInitializer(writer, leaf, nameOf(leaf), locate))
   const inputs = leaves.filter((leaf) => leaf.source.kind === 'input')
+  for (const leaf of inputs) {
+    const output = outputs.get(nameOf(leaf))
+    if (output !== undefined && keyOf(output) !== keyOf(leaf)) throw new Error(`the output ${nameOf(leaf)} has the name of an input`)
+  }
   for (const leaf of inputs) graph.message(11, (writer) => writeValueInfo(writer, nameOf(leaf), leaf))
   for (const [name, tensor] of outputs) {
     // A leaf or a value wanted twice is passed through a node of its own: an output has one name, and a maker.
@@ -108,14 +112,15 @@ function nameValues(outputs: ReadonlyMap<string, Tensor>, nodes: readonly Node[]
   const add = (key: unknown, name: string): void => {
     if (!names.has(key)) names.set(key, name)
   }
+  const addLeaf = (tensor: Tensor | undefined): void => {
+    if (tensor === undefined || tensor.source.kind === 'node') return
+    add(keyOf(tensor), tensor.source.kind === 'constant' ? `constant_${count++}` : tensor.source.name)
+  }
   for (const node of nodes) {
-    for (const input of node.inputs) {
-      if (input === undefined || input.source.kind === 'node') continue
-      add(keyOf(input), input.source.kind === 'constant' ? `constant_${count++}` : input.source.name)
-    }
+    node.inputs.forEach(addLeaf)
     for (let output = 0; output < node.outputs; output++) add(outputKey(node, output), `${node.type}_${count++}`)
   }
-  for (const tensor of outputs.values()) if ('name' in tensor.source) add(keyOf(tensor), tensor.source.name)
+  for (const tensor of outputs.values()) addLeaf(tensor)
   return names
 }
 
