@@ -7,7 +7,7 @@ export { loadModel, type LoadedModel, type LoadOptions } from './generate/model.
 export type { Completion, GenerateRequest } from './generate/completion.ts'
 export type { SamplingOptions } from './generate/sampling.ts'
 export type { ModelConfig } from './models/config.ts'
-export type { Message, Tokenizer } from './models/tokenizer.ts'
+export type { Message, Tokenizer } from './models/tokenizer/tokenizer.ts'
 export { merge, type MergeOptions } from './models/merge.ts'
 export { train, type TrainOptions } from './train/train.ts'
 export type { TrainEvent, TrainResult } from './train/events.ts'

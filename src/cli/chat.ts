@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 
 import { UserError } from '../errors.ts'
-import type { Message } from '../models/tokenizer.ts'
+import type { Message } from '../models/tokenizer/tokenizer.ts'
 import { defineCommand } from './command.ts'
 import { answer, promptIds, readSampling, samplingOptions } from './generate.ts'
 import { modelOptions, openModel } from './model-options.ts'

@@ -2,7 +2,7 @@ import { text as readAll } from 'node:stream/consumers'
 
 import type { Completion, GenerateRequest } from '../generate/completion.ts'
 import type { LoadedModel } from '../generate/model.ts'
-import type { Message, Tokenizer } from '../models/tokenizer.ts'
+import type { Message, Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { defineCommand, numberOption, type Option, required, type Values } from './command.ts'
 import { modelOptions, openModel } from './model-options.ts'
 import { shortest } from './score.ts'

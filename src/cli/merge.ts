@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
 import { merge as mergeAdapter } from '../models/merge.ts'
-import { resolveModel } from '../models/source.ts'
+import { resolveModel } from '../models/sources/source.ts'
 import { choiceOption, defineCommand, required } from './command.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress } from './progress.ts'

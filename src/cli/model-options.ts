@@ -1,5 +1,5 @@
 import { loadModel, type LoadedModel } from '../generate/model.ts'
-import type { FetchProgress } from '../models/hub.ts'
+import type { FetchProgress } from '../models/sources/hub.ts'
 import { choiceOption, type Command, type Context, numberOption, type Option, required } from './command.ts'
 import { createProgress, type Progress } from './progress.ts'
 

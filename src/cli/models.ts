@@ -1,5 +1,5 @@
-import { listModels, removeModel } from '../models/cache.ts'
-import { resolveModel } from '../models/source.ts'
+import { listModels, removeModel } from '../models/sources/cache.ts'
+import { resolveModel } from '../models/sources/source.ts'
 import { defineCommand, usageError } from './command.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress, megabytes } from './progress.ts'

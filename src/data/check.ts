@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import type { Tokenizer } from '../models/tokenizer.ts'
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { parseRows } from './read.ts'
 import type { Located } from './read.ts'
 import { renderRow, truncateRow } from './render.ts'

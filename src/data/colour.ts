@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../models/tokenizer.ts'
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { RenderedRow } from './render.ts'
 
 const style = { loss: '\x1b[32m', context: '\x1b[2m', reset: '\x1b[0m' } as const

@@ -1,5 +1,5 @@
 import { UserError, messageOf } from '../errors.ts'
-import type { Message, Tokenizer } from '../models/tokenizer.ts'
+import type { Message, Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { Located } from './read.ts'
 import type { MessagesRow, PromptCompletionRow, SftRow } from './rows.ts'
 

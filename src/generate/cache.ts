@@ -1,5 +1,5 @@
 import type { HostTensor } from '../runtime/program.ts'
-import { cacheNames } from '../models/cached.ts'
+import { cacheNames } from '../models/graph/cached.ts'
 import type { ModelConfig } from '../models/config.ts'
 
 /** Room grows by this many positions at a time, so that few shapes occur and few copies are made. */

@@ -1,7 +1,7 @@
-import { forwardFeeds, onePerBin, packedLogprobs } from '../models/forward.ts'
+import { forwardFeeds, onePerBin, packedLogprobs } from '../models/graph/forward.ts'
 import type { ModelConfig } from '../models/config.ts'
-import type { DecoderParts } from '../models/decoder.ts'
-import { RotaryTable } from '../models/rotary.ts'
+import type { DecoderParts } from '../models/graph/decoder.ts'
+import { RotaryTable } from '../models/graph/rotary.ts'
 import { Program, type CompileOptions, type HostTensor } from '../runtime/program.ts'
 
 /** Most positions of one run, padding included. */

@@ -1,5 +1,5 @@
 import type { ModelConfig } from './config.ts'
-import type { Tokenizer } from './tokenizer.ts'
+import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 /** One stored tensor, as its file has it. */
 export interface TensorEntry {

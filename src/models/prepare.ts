@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { WeightFile } from '../runtime/weights.ts'
-import { embeddingName, headName, linearModules, parameterShapes } from './decoder.ts'
+import { embeddingName, headName, linearModules, parameterShapes } from './graph/decoder.ts'
 import type { ModelConfig } from './config.ts'
 import type { ModelFiles, TensorSource } from './files.ts'
-import { int8Names, type Precision } from './parts.ts'
+import { int8Names, type Precision } from './graph/parts.ts'
 import { quantizeInt8, transposed, type QuantizedBlocks } from './quantize.ts'
 
 /** Part of the file's name: raise it when the layout of prepared weights changes. */

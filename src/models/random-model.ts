@@ -1,6 +1,6 @@
 import { Random } from '../random.ts'
 import type { ModelConfig } from './config.ts'
-import { parameterShapes } from './decoder.ts'
+import { parameterShapes } from './graph/decoder.ts'
 import type { TensorSource } from './files.ts'
 
 /** A Llama-like configuration small enough for tests; `changes` replace what differs. */

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError, messageOf } from '../errors.ts'
-import { openSafetensors, writeSafetensors } from '../models/safetensors.ts'
-import type { TensorInput } from '../models/safetensors.ts'
+import { openSafetensors, writeSafetensors } from '../models/formats/safetensors.ts'
+import type { TensorInput } from '../models/formats/safetensors.ts'
 import type { NamedArrays, OptimizerState } from './optimizer.ts'
 
 /** Where a run stands. */

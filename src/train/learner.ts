@@ -1,5 +1,5 @@
-import { forwardFeeds, packedLogprobs, type PackedBatch } from '../models/forward.ts'
-import { RotaryTable } from '../models/rotary.ts'
+import { forwardFeeds, packedLogprobs, type PackedBatch } from '../models/graph/forward.ts'
+import { RotaryTable } from '../models/graph/rotary.ts'
 import type { Method } from '../methods/method.ts'
 import { Program } from '../runtime/program.ts'
 import { gradients } from '../tensor/gradients.ts'

@@ -2,10 +2,10 @@ import type { Device } from '../runtime/device.ts'
 import type { HostTensor } from '../runtime/program.ts'
 import type { WeightFile } from '../runtime/weights.ts'
 import type { ModelConfig } from '../models/config.ts'
-import { linearModules, linearShape, parameterShapes, type DecoderParts } from '../models/decoder.ts'
+import { linearModules, linearShape, parameterShapes, type DecoderParts } from '../models/graph/decoder.ts'
 import type { TensorSource } from '../models/files.ts'
-import { loraNames, withLora, type Adapter, type LoraConfig } from '../models/lora.ts'
-import { frozenParts, trainableParts, type Precision } from '../models/parts.ts'
+import { loraNames, withLora, type Adapter, type LoraConfig } from '../models/graph/lora.ts'
+import { frozenParts, trainableParts, type Precision } from '../models/graph/parts.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** What is trained: a decoder as a graph, and the values of the graph inputs that are its parameters. */

@@ -4,7 +4,7 @@ import { readRows } from '../data/read.ts'
 import { renderRows, type RenderOptions, type RenderedRow } from '../data/render.ts'
 import { sftRowKinds, type SftRow } from '../data/rows.ts'
 import type { ModelConfig } from '../models/config.ts'
-import type { Tokenizer } from '../models/tokenizer.ts'
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { Recipe } from './recipe.ts'
 
 /** A recipe's rows as tokens. */

@@ -1,0 +1,43 @@
+/**
+ * The decoder with a cache of keys and values, for generation: one graph serves prompts (S positions, an empty past)
+ * and single tokens (S = 1). The past is an input, which ONNX Runtime does not copy; only the new positions' keys and
+ * values are outputs, which it does.
+ */
+import { cachedAttention } from '../../tensor/functions.ts'
+import { reduceMax, softmax } from '../../tensor/operators.ts'
+import { input, type Tensor } from '../../tensor/tensor.ts'
+import type { ModelConfig } from '../config.ts'
+import { decoderLayers, finalHidden, type DecoderParts } from './decoder.ts'
+import { rotaryInputs } from './rotary.ts'
+
+/** Names of the cached graph's inputs and outputs for one layer. */
+export const cacheNames = {
+  past: (layer: number) => ({ k: `past_k_${layer}`, v: `past_v_${layer}` }),
+  fresh: (layer: number) => ({ k: `new_k_${layer}`, v: `new_v_${layer}` }),
+}
+
+/**
+ * Graph inputs: `ids` [B, S], the rotations (rotary.ts), `mask` [B, 1, S, S + P], `lengths` = [S, P],
+ * `target_positions` [N] (index into [B * S] of the position whose next token is asked for), the past of each layer
+ * [B, G, P, D]. Outputs: `logits` [N, V], the largest of each row and its probability, `peak_logit` and
+ * `peak_probability` [N], and the new keys and values of each layer [B, G, S, D].
+ *
+ * log Σ exp(logits) = peak_logit − log peak_probability; the logarithm is left to the host, since ONNX Runtime rounds an
+ * element of a short vector otherwise than one of a long one, and a row's bits would depend on its batch.
+ */
+export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<string, Tensor> {
+  const outputs = new Map<string, Tensor>()
+  const ids_BS = input('ids', 'int64', ['B', 'S'])
+  const mask = input('mask', 'float32', ['B', 1, 'S', 'S+P'])
+  const lengths = input('lengths', 'int64', [2])
+  const pastShape = ['B', config.kvHeads, 'P', config.headDim]
+  const hidden = decoderLayers(config, parts, ids_BS, rotaryInputs(config), (layer, q, k, v) => {
+    const past = cacheNames.past(layer)
+    const fresh = cacheNames.fresh(layer)
+    outputs.set(fresh.k, k).set(fresh.v, v)
+    return cachedAttention(q, k, v, { k: input(past.k, 'float32', pastShape), v: input(past.v, 'float32', pastShape), lengths }, mask)
+  })
+  const logits = parts.logits(finalHidden(config, parts, hidden, input('target_positions', 'int64', ['N'])))
+  outputs.set('logits', logits)
+  return outputs.set('peak_logit', reduceMax(logits, [-1])).set('peak_probability', reduceMax(softmax(logits), [-1]))
+}

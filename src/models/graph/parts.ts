@@ -1,0 +1,96 @@
+import { frozenLinear, quantizedMatmul, tokenLogprobs, type LinearMap, type QuantizedWeight } from '../../tensor/functions.ts'
+import { add, equal, gather, logSoftmax, matmul, pick, stopGradient, unsqueeze, where } from '../../tensor/operators.ts'
+import { input, integers, weight, type Tensor } from '../../tensor/tensor.ts'
+import type { ModelConfig } from '../config.ts'
+import { embeddingName, hasBias, headName, linearShape, parameterShapes, type DecoderParts } from './decoder.ts'
+import { int8Block } from '../quantize.ts'
+
+/** How a frozen base is stored and multiplied. */
+export const precisions = ['f32', 'int8'] as const
+export type Precision = (typeof precisions)[number]
+
+/** A decoder whose weights are frozen: they cost no gradient and may be quantized. */
+export function frozenParts(config: ModelConfig, precision: Precision): DecoderParts {
+  const map = precision === 'f32' ? f32Map : int8Map
+  const embedding = weight(embeddingName, 'float32', [config.vocabSize, config.hiddenSize])
+  const headShape = [config.vocabSize, config.hiddenSize] as const
+  const head = map(headName(config), headShape)
+  const headRows = weight(headName(config), 'float32', headShape)
+  return {
+    embed: (ids_BS) => gather(embedding, ids_BS),
+    linear: (module, x) => {
+      const shape = linearShape(config, module)
+      const y = frozenLinear(x, map(`${module}.weight`, shape))
+      return hasBias(config, module) ? add(y, weight(`${module}.bias`, 'float32', [shape[0]])) : y
+    },
+    scale: (module) => weight(`${module}.weight`, 'float32', [scaleSize(config, module)]),
+    logprobs: (hidden_NH, labels_N) => tokenLogprobs(hidden_NH, labels_N, head, headRows),
+    logits: (hidden_NH) => head.forward(hidden_NH),
+  }
+}
+
+/** A decoder whose every weight is a graph input under its Hugging Face name, for full fine-tuning. */
+export function trainableParts(config: ModelConfig): { parts: DecoderParts; parameters: ReadonlyMap<string, Tensor> } {
+  const parameters = new Map([...parameterShapes(config)].map(([name, shape]) => [name, input(name, 'float32', shape)]))
+  const parameter = (name: string): Tensor => parameters.get(name)!
+  const logits = (hidden_NH: Tensor): Tensor => matmul(hidden_NH, parameter(headName(config)), { transposeB: true })
+  const parts: DecoderParts = {
+    embed: (ids_BS) => trainedEmbedding(parameter(embeddingName), ids_BS, config.padTokenId),
+    linear: (module, x) => {
+      const y = matmul(x, parameter(`${module}.weight`), { transposeB: true })
+      return hasBias(config, module) ? add(y, parameter(`${module}.bias`)) : y
+    },
+    scale: (module) => parameter(`${module}.weight`),
+    logprobs: (hidden_NH, labels_N) => pick(logSoftmax(logits(hidden_NH)), labels_N),
+    logits,
+  }
+  return { parts, parameters }
+}
+
+/** Looking up the padding token trains nothing, even where it also ends turns: torch's nn.Embedding with padding_idx. */
+function trainedEmbedding(table: Tensor, ids_BS: Tensor, padTokenId: number | undefined): Tensor {
+  const rows = gather(table, ids_BS)
+  if (padTokenId === undefined) return rows
+  const isPadding_BS1 = unsqueeze(equal(ids_BS, integers(padTokenId)), -1)
+  return where(isPadding_BS1, stopGradient(rows), rows)
+}
+
+function scaleSize(config: ModelConfig, module: string): number {
+  return /\.[qk]_norm$/.test(module) ? config.headDim : config.hiddenSize
+}
+
+/** One stored copy serves both directions: x Wᵀ reads it transposed, g W as it is. */
+function f32Map(name: string, shape: readonly [number, number]): LinearMap {
+  const w = weight(name, 'float32', shape)
+  return { forward: (x) => matmul(x, w, { transposeB: true }), backward: (g) => matmul(g, w) }
+}
+
+/** Blocks run along the axis that is summed over, so the backward product has its own quantized copy. */
+function int8Map(name: string, [outputs, inputs]: readonly [number, number]): LinearMap {
+  const forward = quantizedWeight(int8Names(name), outputs, inputs)
+  const backward = quantizedWeight(int8Names(name, 'transposed'), inputs, outputs)
+  return { forward: (x) => quantizedMatmul(x, forward), backward: (g) => quantizedMatmul(g, backward) }
+}
+
+function quantizedWeight(names: Int8Names, outputs: number, inputs: number): QuantizedWeight {
+  const blocks = Math.ceil(inputs / int8Block)
+  return {
+    values: weight(names.values, 'uint8', [outputs, blocks, int8Block]),
+    scales: weight(names.scales, 'float32', [outputs * blocks]),
+    bits: 8,
+    block: int8Block,
+    inputs,
+    outputs,
+  }
+}
+
+interface Int8Names {
+  readonly values: string
+  readonly scales: string
+}
+
+/** Names of an int8 copy of a weight in the prepared file. */
+export function int8Names(weightName: string, layout: 'stored' | 'transposed' = 'stored'): Int8Names {
+  const base = layout === 'stored' ? `${weightName}:int8` : `${weightName}:int8ᵀ`
+  return { values: base, scales: `${base}:scales` }
+}

@@ -1,0 +1,113 @@
+import { UserError } from '../../errors.ts'
+import type { AddedToken } from './tokenizer-json.ts'
+import type { Message } from './tokenizer.ts'
+
+/** A stretch of ordinary text, or the id of a control token. */
+export type Segment = string | number
+
+/** Messages that can be rendered without their text being taken for control tokens. */
+export interface GuardedMessages {
+  readonly messages: readonly Message[]
+  /** Gives a text that came out of the template its original characters back. */
+  restore(text: string): string
+}
+
+/** Supplementary private use areas, planes 15 and 16: no script and no template uses them. */
+const privateUse = { first: 0xf0000, last: 0x10fffd }
+
+/**
+ * A model's control tokens: finds them in a rendered text, and keeps them out of what users write.
+ *
+ * The guard: a private-use character that occurs nowhere in the conversation goes behind the first character of
+ * every control token that is written out in a message. The rendering then holds only the template's own control
+ * tokens, is split at those, and loses the character before it is encoded. The rendering stays one string, so that
+ * merges across the border of message and template come out as if there were no guard; most messages need none.
+ */
+export class ControlTokens {
+  readonly #byContent = new Map<string, AddedToken>()
+  readonly #contentById = new Map<number, string>()
+  readonly #whole: RegExp | undefined
+  readonly #opening: RegExp | undefined
+
+  constructor(tokens: readonly AddedToken[]) {
+    for (const token of tokens) {
+      this.#byContent.set(token.content, token)
+      this.#contentById.set(token.id, token.content)
+    }
+    if (tokens.length === 0) return
+    const contents = tokens.map(token => token.content).toSorted((a, b) => b.length - a.length)
+    this.#whole = new RegExp(contents.map(content => escape(content)).join('|'), 'g')
+    this.#opening = new RegExp(contents.map(content => openingPattern(content)).join('|'), 'g')
+  }
+
+  /** The text of control token `id`; undefined for any other token. */
+  content(id: number): string | undefined {
+    return this.#contentById.get(id)
+  }
+
+  id(content: string): number | undefined {
+    return this.#byContent.get(content)?.id
+  }
+
+  /** The first control token that is written out in `text`. */
+  find(text: string): string | undefined {
+    return this.#whole === undefined ? undefined : text.match(this.#whole)?.[0]
+  }
+
+  /** `text` cut at its control tokens, the longest match first; their lstrip and rstrip take neighbouring space. */
+  split(text: string): Segment[] {
+    if (this.#whole === undefined) return [text]
+    const segments: Segment[] = []
+    let start = 0
+    let strip = false
+    const cut = (end: number, token?: AddedToken): void => {
+      let piece = text.slice(start, end)
+      if (strip) piece = piece.trimStart()
+      if (token?.lstrip) piece = piece.trimEnd()
+      if (piece !== '') segments.push(piece)
+    }
+    for (const match of text.matchAll(this.#whole)) {
+      const token = this.#byContent.get(match[0])!
+      cut(match.index, token)
+      segments.push(token.id)
+      start = match.index + match[0].length
+      strip = token.rstrip
+    }
+    cut(text.length)
+    return segments
+  }
+
+  /** `messages`, changed only where their text holds, or ends in the beginning of, a control token. */
+  guard(messages: readonly Message[], template: string): GuardedMessages {
+    const opening = this.#opening
+    const suspicious = (text: string): boolean => opening !== undefined && text.search(opening) !== -1
+    if (!messages.some(message => suspicious(message.content) || suspicious(message.role))) {
+      return { messages, restore: text => text }
+    }
+    const mark = unusedCharacter([template, ...messages.flatMap(message => [message.role, message.content])])
+    const guarded = (text: string): string => text.replace(opening!, first => first + mark)
+    return {
+      messages: messages.map(message => ({ role: guarded(message.role), content: guarded(message.content) })),
+      restore: text => text.replaceAll(mark, ''),
+    }
+  }
+}
+
+/** Matches the first character of `content` where the rest follows, or as much of it as the text still holds. */
+function openingPattern(content: string): string {
+  const [first, ...rest] = Array.from(content)
+  const tail = rest.reduceRight((after, character) => `(?:$|${escape(character)}${after})`, '')
+  return `${escape(first!)}(?=${tail})`
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+}
+
+function unusedCharacter(texts: readonly string[]): string {
+  for (let point = privateUse.first; point <= privateUse.last; point++) {
+    const character = String.fromCodePoint(point)
+    if (!texts.some(text => text.includes(character))) return character
+  }
+  throw new UserError('The conversation uses every private-use character of Unicode; none is left to mark its text with.')
+}

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { UserError, messageOf } from '../../errors.ts'
+import { TextTokenizer } from './text-tokenizer.ts'
+import type { TextFile } from './text-tokenizer.ts'
+import { tokenizerConfigSchema, tokenizerJsonSchema } from './tokenizer-json.ts'
+
+/** One turn of a conversation. */
+export interface Message {
+  readonly role: string
+  readonly content: string
+}
+
+/** Text to token ids and back, and the model's chat template. */
+export interface Tokenizer {
+  readonly vocabSize: number
+  /** False where the model has no chat template. */
+  readonly hasTemplate: boolean
+  /**
+   * Token ids of `text`, with no beginning-of-sequence token added.
+   * Control tokens written out in the text (`<|im_end|>`) become ordinary characters unless `control` is true.
+   */
+  encode(text: string, options?: { control?: boolean }): number[]
+  /** Text of `ids`; control tokens are left out unless `control` is true. */
+  decode(ids: readonly number[], options?: { control?: boolean }): string
+  /**
+   * Token ids of the conversation as the chat template renders it; the messages' text cannot form control tokens.
+   * Throws a UserError where there is no template or where it refuses the conversation.
+   */
+  encodeChat(messages: readonly Message[], options: { generationPrompt: boolean }): number[]
+  /** The conversation as the chat template renders it, for people to read. */
+  renderChat(messages: readonly Message[], options: { generationPrompt: boolean }): string
+  /** The first control token that is written out in `text`. */
+  findControl(text: string): string | undefined
+  readonly bosTokenId: number | undefined
+  readonly eosTokenId: number | undefined
+  /** A text without a template starts with `bosTokenId`: what transformers' `tokenizer(text)` does for this model. */
+  readonly addBos: boolean
+  /** This tokenizer with another chat template (Jinja source) in place of its own. */
+  withTemplate(template: string): Tokenizer
+  /** The files that a Hugging Face directory needs for transformers to load this same tokenizer. */
+  tokenizerFiles(): TextFile[]
+}
+
+/** Files next to tokenizer.json that a copy of the model must carry along, unchanged. */
+const companions = ['special_tokens_map.json', 'added_tokens.json']
+
+/**
+ * The tokenizer of a Hugging Face model directory: tokenizer.json, tokenizer_config.json, and the chat template
+ * from chat_template.jinja or, where there is none, from tokenizer_config.json.
+ * Throws a UserError that names the file that is missing or damaged.
+ */
+export async function tokenizerFromDirectory(directory: string): Promise<Tokenizer> {
+  const files: TextFile[] = []
+  const optional = async (name: string): Promise<string | undefined> => {
+    const path = join(directory, name)
+    if (!existsSync(path)) return undefined
+    const content = await readFile(path, 'utf8')
+    files.push({ name, content })
+    return content
+  }
+  const json = await optional('tokenizer.json')
+  if (json === undefined) throw new UserError(missingTokenizer(directory))
+  const config = (await optional('tokenizer_config.json')) ?? '{}'
+  const template = await optional('chat_template.jinja')
+  for (const name of companions) await optional(name)
+  return new TextTokenizer({
+    name: directory,
+    json: parse(json, tokenizerJsonSchema, join(directory, 'tokenizer.json')),
+    config: parse(config, tokenizerConfigSchema, join(directory, 'tokenizer_config.json')),
+    template,
+    files,
+  })
+}
+
+function missingTokenizer(directory: string): string {
+  const sentencepiece = existsSync(join(directory, 'tokenizer.model'))
+  return `${directory}: there is no tokenizer.json.` + (sentencepiece
+    ? ' Only a tokenizer.model is there; open it once with transformers (AutoTokenizer) and save_pretrained to get one.'
+    : ' Copy it from where the model came from.')
+}
+
+function parse<T>(text: string, schema: z.ZodType<T>, path: string): T {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new UserError(`${path}: not valid JSON (${messageOf(error)}).`, { cause: error })
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new UserError(`${path}: not a tokenizer that can be read.\n${z.prettifyError(result.error)}`)
+}
+
+/**
+ * Turns a stream of token ids into printable text: holds back bytes that are not yet a whole character.
+ * The pieces that `push` and `flush` return, joined, are `tokenizer.decode` of all ids.
+ */
+export class TokenStream {
+  readonly #tokenizer: Pick<Tokenizer, 'decode'>
+  readonly #ids: number[] = []
+  /** Decoding starts here: one printed piece back, since a token's text may depend on the one before it. */
+  #start = 0
+  /** Ids before this one are printed. */
+  #printed = 0
+  #text = ''
+
+  constructor(tokenizer: Pick<Tokenizer, 'decode'>) {
+    this.#tokenizer = tokenizer
+  }
+
+  /** Everything printed so far. */
+  get text(): string {
+    return this.#text
+  }
+
+  /** Takes the next id; returns the text that can be printed now, often ''. */
+  push(id: number): string {
+    this.#ids.push(id)
+    return this.#advance(text => !text.endsWith('\uFFFD'))
+  }
+
+  /** The rest at the end of the sequence, incomplete characters as U+FFFD. */
+  flush(): string {
+    return this.#advance(() => true)
+  }
+
+  #advance(whole: (text: string) => boolean): string {
+    const before = this.#tokenizer.decode(this.#ids.slice(this.#start, this.#printed))
+    const after = this.#tokenizer.decode(this.#ids.slice(this.#start))
+    if (after.length <= before.length || !whole(after)) return ''
+    this.#start = this.#printed
+    this.#printed = this.#ids.length
+    const piece = after.slice(before.length)
+    this.#text += piece
+    return piece
+  }
+}
