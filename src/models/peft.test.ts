@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import { UserError } from '../errors.ts'
 import { Random } from '../random.ts'
-import { linearModules } from './decoder.ts'
-import { openHuggingFace } from './huggingface.ts'
-import { loraScale, loraShapes, type Adapter, type LoraConfig } from './lora.ts'
+import { linearModules } from './graph/decoder.ts'
+import { openHuggingFace } from './formats/huggingface.ts'
+import { loraScale, loraShapes, type Adapter, type LoraConfig } from './graph/lora.ts'
 import { loadAdapter, saveAdapter } from './peft.ts'
-import { openSafetensors, writeSafetensors } from './safetensors.ts'
+import { openSafetensors, writeSafetensors } from './formats/safetensors.ts'
 
 const fixtures = join(import.meta.dirname, 'fixtures')
 const { config } = openHuggingFace(join(fixtures, 'tiny-llama'))
