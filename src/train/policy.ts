@@ -1,3 +1,4 @@
+import { UserError, nearest } from '../errors.ts'
 import type { Device } from '../runtime/device.ts'
 import type { HostTensor } from '../runtime/program.ts'
 import type { WeightFile } from '../runtime/weights.ts'
@@ -65,12 +66,26 @@ export function initialAdapter(config: ModelConfig, lora: LoraConfig, random: ()
   return { config: lora, parameters }
 }
 
-/** The full names of the layers that a recipe's `targets` mean: all of them, or those with one of the given names. */
+/**
+ * The full names of the layers that a recipe's `targets` mean: all of them, or those with one of the given names.
+ * @throws UserError for a name that no layer has: left out silently, it would train less than was asked for
+ */
 export function targetModules(config: ModelConfig, targets: string | readonly string[]): string[] {
   const modules = linearModules(config)
-  if (targets === 'all-linear') return modules
   const wanted = typeof targets === 'string' ? [targets] : targets
-  return modules.filter((module) => wanted.some((name) => module === name || module.endsWith(`.${name}`)))
+  if (wanted.includes('all-linear')) return modules
+  const isMeant = (module: string, name: string): boolean => module === name || module.endsWith(`.${name}`)
+  for (const name of wanted) {
+    if (!modules.some((module) => isMeant(module, name))) throw unknownTarget(name, modules)
+  }
+  return modules.filter((module) => wanted.some((name) => isMeant(module, name)))
+}
+
+function unknownTarget(name: string, modules: readonly string[]): UserError {
+  const kinds = [...new Set(modules.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
+  const meant = nearest(name, kinds)
+  const hint = meant === undefined ? `known are all-linear, ${kinds.join(', ')}, or a layer's whole name` : `did you mean ${meant}?`
+  return new UserError(`adapter.targets: no linear layer of the model's blocks is called ${name}; ${hint}`, { exitCode: 2 })
 }
 
 /** Norms and biases are spared from weight decay, as in transformers' Trainer. */

@@ -123,9 +123,6 @@ function openPolicy(recipe: Recipe, model: ModelFiles, precision: Precision, cac
   if (wanted.type === 'none') return { policy: fullPolicy(model), adapter: undefined }
   const { config } = model
   const modules = targetModules(config, wanted.targets)
-  if (modules.length === 0) {
-    throw new UserError(`adapter.targets: no layer of the model is called ${String(wanted.targets)}`, { exitCode: 2 })
-  }
   const random = new Random(seed, adapterStream)
   const fresh = { rank: wanted.rank, alpha: wanted.alpha, rankStabilized: wanted.use_rslora, modules }
   const adapter = wanted.init === undefined
