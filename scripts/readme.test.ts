@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { parse } from 'yaml'
+import { methods } from '../src/methods/index.ts'
+import { checkRecipe, formatRecipe } from '../src/train/recipe.ts'
 
 const root = join(import.meta.dirname, '..')
 const main = join(root, 'src/cli/main.ts')
@@ -69,8 +72,17 @@ test('every command and option in the README exists', () => {
   }
 })
 
+test('docs/recipe.md has every key with its default', () => {
+  const text = readFileSync(join(root, 'docs/recipe.md'), 'utf8')
+  const shown = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '') as object
+  const defaults = parse(formatRecipe(checkRecipe({ model: 'HuggingFaceTB/SmolLM2-135M-Instruct', method: 'sft', data: 'train.jsonl' }, methods))) as object
+  // The list of data files and the method's own block are shown in their short forms.
+  assert.deepEqual({ ...shown, data: [{ path: 'train.jsonl', weight: 1 }], sft: {} }, defaults)
+  for (const key of ['eval', 'eval_every', 'stop', 'adapter.init', 'threads']) assert.ok(text.includes(`| \`${key}`), key)
+})
+
 test('every file that the documents name is there', () => {
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md']) {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md', 'docs/recipe.md']) {
     const text = readFileSync(join(root, document), 'utf8')
     const links = [...text.matchAll(/\]\(([^):]+)\)/g)].map(([, path]) => join(root, dirname(document), path!))
     const names = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|py|md|yaml))`/g)].map(([, path]) => path!)
