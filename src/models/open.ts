@@ -9,7 +9,7 @@ import { openHuggingFace } from './formats/huggingface.ts'
 import type { ModelWeights } from './formats/huggingface.ts'
 import { pickleError } from './formats/safetensors-header.ts'
 import { tokenizerFromGguf } from './tokenizer/tokenizer-gguf.ts'
-import { tokenizerFromDirectory } from './tokenizer/tokenizer.ts'
+import { tokenizerFromDirectory } from './tokenizer/tokenizer-directory.ts'
 import type { Tokenizer } from './tokenizer/tokenizer.ts'
 
 /**

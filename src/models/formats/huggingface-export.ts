@@ -5,7 +5,7 @@ import type { ModelFiles } from '../files.ts'
 import type { FloatType } from './float.ts'
 import { readJson } from './huggingface.ts'
 import { isObject } from './json.ts'
-import type { TextFile } from '../tokenizer/text-tokenizer.ts'
+import type { TextFile } from '../tokenizer/tokenizer.ts'
 
 const torchTypes: Readonly<Record<FloatType, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
 

@@ -5,13 +5,7 @@ import { ControlTokens } from './control-tokens.ts'
 import type { Segment } from './control-tokens.ts'
 import { innerPreTokenizer, portablePreTokenizer, startsWithSpecial } from './tokenizer-json.ts'
 import type { TokenizerConfig, TokenizerJson } from './tokenizer-json.ts'
-import type { Message, Tokenizer } from './tokenizer.ts'
-
-/** A file by its name in the model directory. */
-export interface TextFile {
-  readonly name: string
-  readonly content: string
-}
+import type { Message, TextFile, Tokenizer } from './tokenizer.ts'
 
 /** What a tokenizer is made of, wherever it was stored. */
 export interface TokenizerSource {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import type { GgufValue } from '../formats/gguf-parser.ts'
 import { tokenType, tokenizerFromGguf } from './tokenizer-gguf.ts'
 import { ggufTokenizerMetadata } from './tokenizer-to-gguf.ts'
-import { tokenizerFromDirectory } from './tokenizer.ts'
+import { tokenizerFromDirectory } from './tokenizer-directory.ts'
 
 const fixtures = join(import.meta.dirname, '../fixtures', 'tokenizers')
 const texts = ["It's 2024, I'LL pay 12345.67!", '  two  \n\n\ttabs \r\n', '½ x² ٣٤ 日本 🎉', '<think> <|im_end|> <|eot_id|>']

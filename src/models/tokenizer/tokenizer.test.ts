@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { UserError } from '../../errors.ts'
-import { TokenStream, tokenizerFromDirectory } from './tokenizer.ts'
+import { tokenizerFromDirectory } from './tokenizer-directory.ts'
+import { TokenStream } from './tokenizer.ts'
 import type { Message, Tokenizer } from './tokenizer.ts'
 
 /** What transformers says of a tokenizer (bench/parity/make_tokenizers.py). */
