@@ -98,7 +98,7 @@ test('the system\'s own refusal in the middle of a checkpoint leaves no half one
   const path = join(root, 'limited')
   const script = `
     const { openCheckpointFolder } = await import(${JSON.stringify(new URL('./checkpoint-folder.ts', import.meta.url).href)})
-    const { writeSafetensors } = await import(${JSON.stringify(new URL('../models/safetensors.ts', import.meta.url).href)})
+    const { writeSafetensors } = await import(${JSON.stringify(new URL('../models/formats/safetensors.ts', import.meta.url).href)})
     const folder = openCheckpointFolder(${JSON.stringify(path)})
     const save = (step, length) => folder.save(step, (directory) =>
       writeSafetensors(directory + '/weights.safetensors', [{ name: 'w', dtype: 'F32', shape: [length], data: new Float32Array(length) }]))
