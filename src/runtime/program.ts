@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { encodeOnnx } from '../tensor/onnx.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { neg } from '../tensor/operators.ts'
+import { input, type Tensor } from '../tensor/tensor.ts'
 import type { Device } from './device.ts'
 import { assertAvailable, explainDevice } from './device.ts'
 import { lowerForWebgpu } from './webgpu.ts'
@@ -24,6 +25,8 @@ export interface CompileOptions {
    * weight beside the memory-mapped one.
    */
   readonly prepack?: boolean
+  /** Give memory back after each run: for a graph that runs now and then beside another one. */
+  readonly shrink?: boolean
   /** Writes a trace of every node's time to files with this prefix. */
   readonly profile?: string | undefined
 }
@@ -33,9 +36,13 @@ export class Program {
   readonly #session: ort.InferenceSession
   readonly #inputs: readonly string[]
 
-  private constructor(session: ort.InferenceSession, inputs: readonly string[]) {
+  readonly #runOptions: ort.InferenceSession.RunOptions
+
+  private constructor(session: ort.InferenceSession, inputs: readonly string[], { device, shrink = false }: CompileOptions) {
     this.#session = session
     this.#inputs = inputs
+    const shrinks = shrink && device === 'cpu'
+    this.#runOptions = shrinks ? { extra: { memory: { enable_memory_arena_shrinkage: 'cpu:0' } } } : {}
   }
 
   /** @param outputs the values to compute, by the name under which `run` returns them */
@@ -48,7 +55,7 @@ export class Program {
       return weights.locate(name)
     })
     try {
-      return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions(options)), model.inputs)
+      return new Program(await ort.InferenceSession.create(model.bytes, sessionOptions(options)), model.inputs, options)
     } catch (error) {
       throw explainDevice(options.device, error)
     }
@@ -62,7 +69,7 @@ export class Program {
       if (value === undefined) throw new Error(`the graph's input ${name} was not fed`)
       fed[name] = toOrt(value)
     }
-    const results = await this.#session.run(fed)
+    const results = await this.#session.run(fed, this.#runOptions)
     return Object.fromEntries(
       Object.entries(results).map(([name, tensor]) => [name, { data: tensor.data as HostData, shape: tensor.dims }]),
     )
@@ -103,4 +110,11 @@ function toOrt({ data, shape }: HostTensor): ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
   if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape)
   return new ort.Tensor('uint8', data, shape)
+}
+
+/** Throws a UserError where the device cannot run a graph here: asked before anything is written. */
+export async function assertRuns(device: Device): Promise<void> {
+  if (device === 'cpu') return
+  const probe = await Program.compile(new Map([['y', neg(input('x', 'float32', [1]))]]), { device })
+  await probe.release()
 }

@@ -10,6 +10,9 @@ import { Program } from '../runtime/program.ts'
 import { sum } from '../tensor/operators.ts'
 import { parameterFeeds, type Placement, type Policy } from './policy.ts'
 
+/** Positions of one run: few, since the training graph's memory is taken at the same time. */
+const evaluationTokens = 256
+
 /** Held-out losses of a policy as its parameters stand. */
 export class Evaluator {
   readonly #policy: Policy
@@ -24,14 +27,14 @@ export class Evaluator {
 
   static async compile(policy: Policy, placement: Placement): Promise<Evaluator> {
     const outputs = new Map([['sum', sum(packedLogprobs(policy.config, policy.parts))]])
-    return new Evaluator(policy, await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack }))
+    return new Evaluator(policy, await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack, shrink: true }))
   }
 
   /** Mean cross-entropy per loss-carrying token, nats. */
   async loss(rows: readonly RenderedRow[]): Promise<number> {
     let total = 0
     let tokens = 0
-    for (const batch of packRows(rows)) {
+    for (const batch of packRows(rows, { maxTokens: evaluationTokens })) {
       const outputs = await this.#program.run({ ...forwardFeeds(this.#policy.config, batch, this.#rotary), ...parameterFeeds(this.#policy) })
       total -= (outputs['sum']!.data as Float32Array)[0]!
       tokens += batch.targets.labels.length

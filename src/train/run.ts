@@ -1,8 +1,9 @@
 /** A run from recipe to report, in the process or thread that trains. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { UserError, messageOf } from '../errors.ts'
 import { Loader } from '../data/loader.ts'
+import type { ModelConfig } from '../models/config.ts'
 import type { ModelFiles } from '../models/files.ts'
 import { writeHuggingFaceDirectory } from '../models/formats/export.ts'
 import { openModel } from '../models/open.ts'
@@ -13,6 +14,7 @@ import type { Precision } from '../models/graph/parts.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { methods } from '../methods/index.ts'
 import { replaceDirectory } from '../files.ts'
+import { assertRuns } from '../runtime/probe.ts'
 import { Random } from '../random.ts'
 import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint.ts'
 import { Evaluator, generalRows } from './evaluator.ts'
@@ -24,7 +26,7 @@ import { fullPolicy, initialAdapter, isDecayed, loraPolicy, targetModules, type 
 import { choosePrecision } from './precision.ts'
 import { formatRecipe, methodSettings, parseRecipe, type Recipe } from './recipe.ts'
 import { buildReport } from './report.ts'
-import { openRun, type RunFolder } from './run-folder.ts'
+import { openRun, runPaths, type RunFolder } from './run-folder.ts'
 import { LoaderStateSchema, openData, renderOptions, type TrainingData } from './training-data.ts'
 
 export interface RunRequest {
@@ -39,10 +41,14 @@ export interface RunRequest {
 
 /** Trains what the recipe asks for; `interrupted` is asked after every step and ends the run at a checkpoint. */
 export async function runTraining(request: RunRequest, emit: (event: TrainEvent) => void, interrupted: () => boolean): Promise<TrainResult> {
+  if (request.resume) refuseOtherRun(request.recipe)
   const model = await openModel(request.model)
   try {
     const tokenizer = withRecipeTemplate(model.tokenizer, request.recipe.template)
     const data = await openData(request.recipe, tokenizer, model.config)
+    // What is wrong with the adapter or the device is said before there is a folder.
+    openAdapter(request.recipe, model.config)
+    await assertRuns(request.recipe.device)
     const recipe = await withPrecision(request, model, tokenizer, emit)
     const folder = await openRun(recipe.output, { ...request, recipe: formatRecipe(recipe) })
     try {
@@ -58,6 +64,23 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
   } finally {
     model.close()
   }
+}
+
+/** What a run is made of. A resumed run keeps its whole recipe, but these are read before it is known. */
+const ingredients = ['model', 'data', 'eval', 'template', 'max_length'] as const
+
+/** Throws a UserError if the output folder holds a run of another model or of other data. */
+function refuseOtherRun(recipe: Recipe): void {
+  const { recipe: path } = runPaths(recipe.output)
+  if (!existsSync(path)) return
+  const stored = parseRecipe(readFileSync(path, 'utf8'), path, methods)
+  const other = ingredients.filter((key) => !isDeepStrictEqual(recipe[key], stored[key]))
+  if (other.length === 0) return
+  throw new UserError(
+    `${recipe.output} holds another run: ${other.join(', ')} differ from its recipe, ${path}. ` +
+      'Resume with that recipe, choose another output, or pass --overwrite instead of --resume to begin anew.',
+    { exitCode: 2 },
+  )
 }
 
 async function runInFolder(
@@ -119,16 +142,19 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
 }
 
 function openPolicy(recipe: Recipe, model: ModelFiles, precision: Precision, cache: string): { policy: Policy; adapter: Adapter | undefined } {
-  const { adapter: wanted, seed } = recipe
-  if (wanted.type === 'none') return { policy: fullPolicy(model), adapter: undefined }
-  const { config } = model
-  const modules = targetModules(config, wanted.targets)
+  const adapter = openAdapter(recipe, model.config)
+  if (adapter === undefined) return { policy: fullPolicy(model), adapter }
+  return { policy: loraPolicy(model.config, adapter, precision, prepareWeights(model, precision, cache)), adapter }
+}
+
+/** The adapter that training begins with; undefined for full fine-tuning. */
+function openAdapter({ adapter: wanted, seed }: Recipe, config: ModelConfig): Adapter | undefined {
+  if (wanted.type === 'none') return undefined
+  if (wanted.init !== undefined) return loadAdapter(wanted.init, config)
+  const { rank, alpha, use_rslora: rankStabilized } = wanted
   const random = new Random(seed, adapterStream)
-  const fresh = { rank: wanted.rank, alpha: wanted.alpha, rankStabilized: wanted.use_rslora, modules }
-  const adapter = wanted.init === undefined
-    ? initialAdapter(config, fresh, () => random.uint32() / 2 ** 32)
-    : loadAdapter(wanted.init, config)
-  return { policy: loraPolicy(config, adapter, precision, prepareWeights(model, precision, cache)), adapter }
+  const lora = { rank, alpha, rankStabilized, modules: targetModules(config, wanted.targets) }
+  return initialAdapter(config, lora, () => random.uint32() / 2 ** 32)
 }
 
 /** The stream of the run's seed that makes the adapter; the order of rows uses the epochs' numbers. */
@@ -176,7 +202,7 @@ function withRecipeTemplate(tokenizer: Tokenizer, template: string): Tokenizer {
   try {
     return tokenizer.withTemplate(readFileSync(template, 'utf8'))
   } catch (error) {
-    if (error instanceof UserError) throw error
-    throw new UserError(`template: ${template} cannot be read: ${messageOf(error)}`, { exitCode: 2, cause: error })
+    const fault = error instanceof UserError ? error.message : `it cannot be read: ${messageOf(error)}. Give auto, none or a file`
+    throw new UserError(`template: ${template}: ${fault}`, { exitCode: 2, cause: error })
   }
 }
