@@ -94,6 +94,10 @@ function readArguments(command: Command, args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (error) {
+    const ambiguous = /^Option '(?:-\w, )?(--[\w-]+)[^']*' argument is ambiguous/.exec(messageOf(error))?.[1]
+    if (ambiguous !== undefined) {
+      throw usageError(command, `${ambiguous} takes a value; write one that begins with a dash as ${ambiguous}=-VALUE`)
+    }
     const unknown = /^Unknown option '(-+)([^']*)'/.exec(messageOf(error))
     const slip = unknown?.[2] === undefined ? undefined : nearest(unknown[2], Object.keys(options))
     const message = unknown ? `unknown option ${unknown[1]!}${unknown[2]!}` : messageOf(error).split('. ')[0]!

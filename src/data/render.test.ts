@@ -132,7 +132,7 @@ test('rows are cut to max_length from the end; rows that lose all their loss are
   assert.deepEqual(result.truncated, ['rows.jsonl:2', 'rows.jsonl:3'])
   assert.deepEqual(result.dropped, ['rows.jsonl:3'])
   assert.deepEqual(result.rows[1]?.ids, renderRow(long, smollm).ids.slice(0, 64))
-  assert.throws(() => renderRows(rows.slice(2), smollm, { maxLength: 64 }), /max_length 64 cuts .* all 1 rows .*rows\.jsonl:3/)
+  assert.throws(() => renderRows(rows.slice(2), smollm, { maxLength: 64 }), /max_length 64 cuts .* every row \(1 in all, .*rows\.jsonl:3/)
   const whole = renderRow(short, smollm)
   assert.equal(truncateRow(whole, whole.ids.length), whole)
 })

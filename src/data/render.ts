@@ -170,8 +170,8 @@ export function renderRows(
   }
   if (kept.length === 0) {
     throw new UserError(
-      `max_length ${options.maxLength} cuts every token that carries loss from all ${rows.length} rows ` +
-        `(the first is ${dropped[0] ?? 'missing'}). Raise max_length or shorten the prompts.`,
+      `max_length ${options.maxLength} cuts every token that carries loss from every row ` +
+        `(${rows.length} in all, the first is ${dropped[0] ?? 'missing'}). Raise max_length or shorten the prompts.`,
       { exitCode: 2 },
     )
   }

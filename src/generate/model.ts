@@ -84,7 +84,7 @@ function checkRequest(request: GenerateRequest, config: ModelConfig): void {
 
 function checkIds(ids: readonly number[], { vocabSize, maxPositions }: ModelConfig, what: string): void {
   if (ids.length > maxPositions) {
-    throw new UserError(`the ${what} has ${ids.length} tokens; the model's context is ${maxPositions}`, { exitCode: 2 })
+    throw new UserError(`the ${what} has ${ids.length} tokens; the model's context is ${maxPositions}. Shorten it`, { exitCode: 2 })
   }
   const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
   if (stray !== undefined) throw new UserError(`token id ${stray} is outside the model's vocabulary of ${vocabSize}`, { exitCode: 2 })

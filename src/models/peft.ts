@@ -30,7 +30,11 @@ const schema = z.looseObject({
  * of a kind that is not implemented, or made for another base (its tensors' names or shapes do not fit).
  */
 export function loadAdapter(directory: string, config: ModelConfig): Adapter {
-  const settings = readSettings(join(directory, 'adapter_config.json'))
+  const settingsPath = join(directory, 'adapter_config.json')
+  if (!existsSync(settingsPath)) {
+    throw new UserError(`There is no adapter at ${directory}: a LoRA adapter is a folder with adapter_config.json and adapter_model.safetensors`)
+  }
+  const settings = readSettings(settingsPath)
   const path = join(directory, 'adapter_model.safetensors')
   if (!existsSync(path)) {
     const pickle = join(directory, 'adapter_model.bin')

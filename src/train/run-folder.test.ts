@@ -157,5 +157,5 @@ test('a beginning that was interrupted begins again', async () => {
 test('a file in the way of the folder is named', async () => {
   const path = join(root, 'file')
   await writeFile(path, '')
-  await assert.rejects(openRun(path, { recipe }), { name: 'UserError', message: /Cannot make the run's folder .*file/ })
+  await assert.rejects(openRun(path, { recipe }), { name: 'UserError', message: /Cannot write .*: a part of this path is a file/ })
 })

@@ -9,11 +9,11 @@
  *     adapter/             the result (model/ after full fine-tuning)
  *     report.md            written last: a run with a report is finished
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { UserError, messageOf } from '../errors.ts'
-import { writeFileDurably } from '../files.ts'
+import { explainWrite, writeFileDurably } from '../files.ts'
 import { openCheckpointFolder, removePartials } from './checkpoint-folder.ts'
 import type { CheckpointFolder, CheckpointPlace } from './checkpoint-folder.ts'
 import { cutLines, openLineLog } from './lines.ts'
@@ -95,6 +95,8 @@ async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
   } catch (error) {
+    const explained = explainWrite(path, error)
+    if (explained instanceof UserError) throw explained
     throw new UserError(`Cannot make the run's folder ${path}: ${messageOf(error)}`, { cause: error })
   }
 }
@@ -164,10 +166,15 @@ function refuseToReplace(folder: string, paths: RunPaths): void {
   if (existsSync(paths.report)) {
     throw new UserError(`${folder} holds a finished run. Choose another output, or pass --overwrite to replace it.`, { exitCode: 2 })
   }
-  if (existsSync(paths.checkpoints)) {
+  if (hasCheckpoint(paths)) {
     const choice = 'Pass --resume to go on with it, --overwrite to begin anew, or choose another output.'
     throw new UserError(`${folder} holds an unfinished run. ${choice}`, { exitCode: 2 })
   }
+}
+
+/** The folder alone is none: it is there, too, where the first checkpoint could not be written. */
+function hasCheckpoint({ checkpoints }: RunPaths): boolean {
+  return existsSync(checkpoints) && readdirSync(checkpoints).some((name) => name.startsWith('step-'))
 }
 
 /** Step 0 has lines too: its evaluation. */

@@ -155,5 +155,6 @@ function unreachable(url: string, timedOut: boolean, error: unknown): UserError 
   const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error)
   const proxy = process.env.HTTPS_PROXY || process.env.https_proxy
   const hint = proxy ? ' A proxy is set: Node uses it only if NODE_USE_ENV_PROXY=1 is set, too.' : ''
-  return new UserError(`${url} cannot be reached: ${timedOut ? 'no answer in time' : cause}.${hint}`, { cause: error })
+  return new UserError(`${url} cannot be reached: ${timedOut ? 'no answer in time' : cause}. ` +
+    `Check the network, or name a model that is on this machine, by its path.${hint}`, { cause: error })
 }

@@ -32,6 +32,11 @@ export class ChatTemplate {
     }
   }
 
+  /** Throws a UserError where the template cannot be parsed. */
+  check(): void {
+    this.#compiled ??= this.#compile()
+  }
+
   #compile(): Template {
     try {
       return new Template(this.source)

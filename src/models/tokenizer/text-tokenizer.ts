@@ -100,11 +100,13 @@ export class TextTokenizer implements Tokenizer {
 
   withTemplate(template: string): TextTokenizer {
     const files = this.source.files.filter(file => file.name !== 'chat_template.jinja')
-    return new TextTokenizer({
+    const tokenizer = new TextTokenizer({
       ...this.source,
       template,
       files: [...files, { name: 'chat_template.jinja', content: template }],
     })
+    tokenizer.#template?.check()
+    return tokenizer
   }
 
   tokenizerFiles(): TextFile[] {
