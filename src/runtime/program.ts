@@ -1,7 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import { encodeOnnx } from '../tensor/onnx.ts'
-import { neg } from '../tensor/operators.ts'
-import { input, type Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import type { Device } from './device.ts'
 import { assertAvailable, explainDevice } from './device.ts'
 import { lowerForWebgpu } from './webgpu.ts'
@@ -110,11 +109,4 @@ function toOrt({ data, shape }: HostTensor): ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
   if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape)
   return new ort.Tensor('uint8', data, shape)
-}
-
-/** Throws a UserError where the device cannot run a graph here: asked before anything is written. */
-export async function assertRuns(device: Device): Promise<void> {
-  if (device === 'cpu') return
-  const probe = await Program.compile(new Map([['y', neg(input('x', 'float32', [1]))]]), { device })
-  await probe.release()
 }
