@@ -16,7 +16,7 @@ interface Figures {
   readonly peak_mb: number
 }
 
-const batches = [1, 8, 32]
+const batches = [1, 8]
 
 /** Greedy decoding of 64 new tokens at several batch sizes. */
 export async function benchDecode({ python, model, gguf, rounds }: Options): Promise<string> {

@@ -59,13 +59,16 @@ async function withTokenizer(
 /** SHA-256 over the configuration and every byte of the weight files: no time stamp or size stands in for content. */
 function contentHash({ config, weightFiles }: ModelWeights): string {
   const hash = createHash('sha256').update(JSON.stringify(config))
+  const block = new Uint8Array(8 << 20)
   for (const path of weightFiles) {
     const file = new ByteFile(path)
     hash.update(`\0${file.size}\0`)
-    for (let at = 0; at < file.size; at += hashBlock) hash.update(file.read(at, Math.min(hashBlock, file.size - at)))
+    for (let at = 0; at < file.size; at += block.length) {
+      const bytes = block.subarray(0, Math.min(block.length, file.size - at))
+      file.readInto(bytes, at)
+      hash.update(bytes)
+    }
     file.close()
   }
   return hash.digest('hex')
 }
-
-const hashBlock = 8 << 20

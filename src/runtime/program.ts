@@ -35,6 +35,7 @@ export class Program {
   readonly #session: ort.InferenceSession
   readonly #inputs: readonly string[]
 
+  #released = false
   readonly #runOptions: ort.InferenceSession.RunOptions
 
   private constructor(session: ort.InferenceSession, inputs: readonly string[], { device, shrink = false }: CompileOptions) {
@@ -74,7 +75,10 @@ export class Program {
     )
   }
 
+  /** Frees the graph's memory; a second call does nothing. */
   async release(): Promise<void> {
+    if (this.#released) return
+    this.#released = true
     await this.#session.release()
   }
 

@@ -2,7 +2,7 @@
  * Functions of several operators with a gradient rule of their own, where the chain rule alone would make more passes
  * over memory or keep more tensors alive. Each is checked against finite differences like an operator.
  */
-import { differentiable1, node, node1 } from './operator.ts'
+import { differentiable1, node, node1, repeatable } from './operator.ts'
 import { add, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum } from './operators.ts'
 import { times, type Dim } from './shape.ts'
 import type { Tensor } from './tensor.ts'
@@ -19,12 +19,13 @@ export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
     attributes: { axis: -1, epsilon, stash_type: 1 },
     outputs: [{ shape: x.shape }, { shape: statistics }],
   }) as [Tensor, Tensor]
-  return differentiable1([x, scale], y, (g) => {
-    const normalized = mul(x, inverseRms)
+  const normalized = mul(x, inverseRms)
+  const result = differentiable1([x, scale], y, (g) => {
     const scaled = mul(g, scale)
     const dx = mul(sub(scaled, mul(normalized, mean(mul(scaled, normalized), [-1], true))), inverseRms)
     return [dx, mul(g, normalized)]
   })
+  return repeatable(result, mul(normalized, scale))
 }
 
 /**
@@ -33,13 +34,14 @@ export function rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
  */
 export function siluGate(gate: Tensor, up: Tensor): Tensor {
   const silu = node1({ type: 'QuickGelu', domain: 'com.microsoft', inputs: [gate], attributes: { alpha: 1 }, shape: gate.shape })
-  return differentiable1([gate, up], mul(silu, up), (g) => {
-    const sigma = sigmoid(gate)
-    const siluAgain = mul(gate, sigma)
+  const sigma = sigmoid(gate)
+  const siluAgain = mul(gate, sigma)
+  const result = differentiable1([gate, up], mul(silu, up), (g) => {
     // silu' = σ + silu (1 − σ) = σ + silu − silu σ
     const slope = sub(add(sigma, siluAgain), mul(siluAgain, sigma))
     return [mul(mul(g, up), slope), mul(g, siluAgain)]
   })
+  return repeatable(result, mul(siluAgain, up))
 }
 
 /** Cosines and sines of the angles of every position, [L, D/2] both, and the positions that are rotated, [B, S] int64. */

@@ -44,3 +44,20 @@ export function differentiable1(
 ): Tensor {
   return differentiable(inputs, [output], ([gradient]) => (gradient === undefined ? [] : vjp(gradient)))[0]!
 }
+
+const repetitions = new WeakMap<Tensor, Tensor>()
+
+/**
+ * Says how a value can be made anew from others that the backward pass keeps anyway: what it is multiplied by there is
+ * then the repetition, and the value itself is not kept. The nodes must differ from the first ones, or ONNX Runtime
+ * merges the two.
+ */
+export function repeatable(value: Tensor, repetition: Tensor): Tensor {
+  repetitions.set(value, repetition)
+  return value
+}
+
+/** The value, made anew where that saves keeping it. */
+export function repeated(value: Tensor): Tensor {
+  return repetitions.get(value) ?? value
+}

@@ -3,7 +3,7 @@
  * A product may come out in the result's broadcast shape: `gradients` sums it down to the input's.
  * Operators without a rule (comparisons, integers) pass no gradient.
  */
-import { differentiable, node, node1 } from './operator.ts'
+import { differentiable, node, node1, repeated } from './operator.ts'
 import { axisOf, broadcastShapes, formatShape, sameShape, times, type Dim, type Shape } from './shape.ts'
 import { constant, integers, Tensor, type DType } from './tensor.ts'
 
@@ -259,9 +259,10 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   const rightGradient = (g: Tensor): Tensor => {
     // Where b has no leading axes, those of a are folded into one product instead of being summed afterwards.
     const fold = b.shape.length === 2 && !transposeA ? flattenRows : (x: Tensor): Tensor => x
+    const left = fold(repeated(a))
     return transposeB
-      ? matmul(fold(g), fold(a), { transposeA: true, transposeB: transposeA })
-      : matmul(fold(a), fold(g), { transposeA: !transposeA })
+      ? matmul(fold(g), left, { transposeA: true, transposeB: transposeA })
+      : matmul(left, fold(g), { transposeA: !transposeA })
   }
   return differentiable([a, b], [y], ([g]) => [leftGradient(g!), rightGradient(g!)])[0]!
 }

@@ -13,38 +13,32 @@ import { parameterFeeds, type Placement, type Policy } from './policy.ts'
 /** Positions of one run: few, since the training graph's memory is taken at the same time. */
 const evaluationTokens = 256
 
-/** Held-out losses of a policy as its parameters stand. */
-export class Evaluator {
-  readonly #policy: Policy
-  readonly #program: Program
-  readonly #rotary: RotaryTable
-
-  private constructor(policy: Policy, program: Program) {
-    this.#policy = policy
-    this.#program = program
-    this.#rotary = new RotaryTable(policy.config)
+/**
+ * Mean cross-entropy per loss-carrying token, nats, of each set of rows under a policy as its parameters stand.
+ * The forward graph is compiled for the purpose and released: between evaluations it takes no memory from training.
+ */
+export async function evaluationLosses(policy: Policy, placement: Placement, sets: readonly (readonly RenderedRow[])[]): Promise<number[]> {
+  const outputs = new Map([['sum', sum(packedLogprobs(policy.config, policy.parts))]])
+  const program = await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack, shrink: true })
+  try {
+    const rotary = new RotaryTable(policy.config)
+    const losses: number[] = []
+    for (const rows of sets) losses.push(await meanLoss(program, policy, rotary, rows))
+    return losses
+  } finally {
+    await program.release()
   }
+}
 
-  static async compile(policy: Policy, placement: Placement): Promise<Evaluator> {
-    const outputs = new Map([['sum', sum(packedLogprobs(policy.config, policy.parts))]])
-    return new Evaluator(policy, await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack, shrink: true }))
+async function meanLoss(program: Program, policy: Policy, rotary: RotaryTable, rows: readonly RenderedRow[]): Promise<number> {
+  let total = 0
+  let tokens = 0
+  for (const batch of packRows(rows, { maxTokens: evaluationTokens })) {
+    const outputs = await program.run({ ...forwardFeeds(policy.config, batch, rotary), ...parameterFeeds(policy) })
+    total -= (outputs['sum']!.data as Float32Array)[0]!
+    tokens += batch.targets.labels.length
   }
-
-  /** Mean cross-entropy per loss-carrying token, nats. */
-  async loss(rows: readonly RenderedRow[]): Promise<number> {
-    let total = 0
-    let tokens = 0
-    for (const batch of packRows(rows, { maxTokens: evaluationTokens })) {
-      const outputs = await this.#program.run({ ...forwardFeeds(this.#policy.config, batch, this.#rotary), ...parameterFeeds(this.#policy) })
-      total -= (outputs['sum']!.data as Float32Array)[0]!
-      tokens += batch.targets.labels.length
-    }
-    return total / tokens
-  }
-
-  async release(): Promise<void> {
-    await this.#program.release()
-  }
+  return total / tokens
 }
 
 /** The shipped general set, on which every run measures forgetting. Written for a chat; raw text without a template. */

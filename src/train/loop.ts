@@ -3,12 +3,12 @@ import { packRows } from '../data/pack.ts'
 import type { RenderedRow } from '../data/render.ts'
 import { UserError } from '../errors.ts'
 import { saveCheckpoint, type TrainState } from './checkpoint.ts'
-import type { Evaluator } from './evaluator.ts'
+import { evaluationLosses } from './evaluator.ts'
 import type { TrainEvent } from './events.ts'
 import type { Learner } from './learner.ts'
 import { createMonitor, peakMemoryMb } from './monitor.ts'
 import { clipGradients, firstNonFinite, type Optimizer } from './optimizer.ts'
-import type { Policy } from './policy.ts'
+import type { Placement, Policy } from './policy.ts'
 import type { Recipe } from './recipe.ts'
 import type { RunFolder } from './run-folder.ts'
 import { scheduleFactor } from './schedule.ts'
@@ -19,9 +19,9 @@ export interface LoopParts {
   readonly recipe: Recipe
   readonly folder: RunFolder
   readonly policy: Policy
+  readonly placement: Placement
   readonly learner: Learner
   readonly optimizer: Optimizer
-  readonly evaluator: Evaluator
   readonly loader: Loader
   readonly rows: readonly RenderedRow[]
   readonly heldOut: readonly RenderedRow[] | undefined
@@ -45,6 +45,8 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
   while (state.step < totalSteps && !shouldStop(progressOf(state), recipe.stop?.patience)) {
     state = await trainStep(parts, state, monitor)
     await letMessagesIn()
+    // After the last step the training graph makes room for the evaluations that follow.
+    if (state.step === totalSteps) await parts.learner.release()
     const evaluated = evaluationDue(state.step, plan) && parts.heldOut !== undefined
     if (evaluated) state = await evaluate(parts, state, false)
     const best = evaluated && isBest(progressOf(state), state.step) && recipe.keep === 'best'
@@ -114,11 +116,13 @@ function diverged({ folder }: LoopParts, step: number, loss: number, gradients: 
 
 /** Losses on the held-out rows and, where `withGeneral`, on the general set; logged, and followed by early stopping. */
 export async function evaluate(parts: LoopParts, state: TrainState, withGeneral: boolean): Promise<TrainState> {
-  const { evaluator, heldOut, general, folder, emit } = parts
-  const measured = {
-    ...(heldOut === undefined ? {} : { loss: await evaluator.loss(heldOut) }),
-    ...(withGeneral ? { general_loss: await evaluator.loss(general) } : {}),
-  }
+  const { policy, placement, heldOut, general, folder, emit } = parts
+  const sets = new Map([
+    ...(heldOut === undefined ? [] : [['loss', heldOut] as const]),
+    ...(withGeneral ? [['general_loss', general] as const] : []),
+  ])
+  const losses = await evaluationLosses(policy, placement, [...sets.values()])
+  const measured: { loss?: number; general_loss?: number } = Object.fromEntries([...sets.keys()].map((name, i) => [name, losses[i]!]))
   folder.logEvent({ type: 'evaluation', step: state.step, ...measured })
   emit({ type: 'eval', step: state.step, ...measured })
   // The base's own loss, before the first step, is no result of training that could be kept.

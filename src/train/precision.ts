@@ -6,7 +6,7 @@ import type { RenderedRow } from '../data/render.ts'
 import type { ModelFiles } from '../models/files.ts'
 import { frozenParts, type Precision } from '../models/graph/parts.ts'
 import { prepareWeights } from '../models/prepare.ts'
-import { Evaluator } from './evaluator.ts'
+import { evaluationLosses } from './evaluator.ts'
 import type { Placement, Policy } from './policy.ts'
 
 /** int8 is taken where its loss is within this share of f32's. */
@@ -50,10 +50,8 @@ async function measure(
     const parts = frozenParts(model.config, precision)
     const weights = prepareWeights(model, precision, cache)
     const frozen: Policy = { config: model.config, parts, parameters: new Map(), values: new Map(), weights, prepack: precision !== 'f32' }
-    const evaluator = await Evaluator.compile(frozen, placement)
-    const loss = await evaluator.loss(rows)
-    await evaluator.release()
-    return loss
+    const [loss] = await evaluationLosses(frozen, placement, [rows])
+    return loss!
   }
   const losses = { f32: await lossOf('f32'), int8: await lossOf('int8') }
   mkdirSync(dirname(path), { recursive: true })

@@ -17,7 +17,7 @@ import { replaceDirectory } from '../files.ts'
 import { assertRuns } from '../runtime/probe.ts'
 import { Random } from '../random.ts'
 import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint.ts'
-import { Evaluator, generalRows } from './evaluator.ts'
+import { generalRows } from './evaluator.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import { Learner } from './learner.ts'
 import { evaluate, trainingLoop, type LoopParts } from './loop.ts'
@@ -106,11 +106,10 @@ async function runInFolder(
   const method = methods[recipe.method]!
   const settings = methodSettings(recipe) as Record<string, unknown>
   const learner = await Learner.compile(policy, method, settings, placement)
-  const evaluator = await Evaluator.compile(policy, placement)
   const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
   const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
   const parts: LoopParts = {
-    recipe, folder, policy, learner, optimizer, evaluator, loader, emit, interrupted,
+    recipe, folder, policy, placement, learner, optimizer, loader, emit, interrupted,
     rows: data.rows,
     heldOut: data.heldOut,
     general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
@@ -124,7 +123,6 @@ async function runInFolder(
     return resultOf(folder, recipe, end, true)
   } finally {
     await learner.release()
-    await evaluator.release()
   }
 }
 
