@@ -136,7 +136,6 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   const axes = x.shape.flatMap((dim, axis) => (axis < extra || (shape[axis - extra] === 1 && dim !== 1) ? [axis] : []))
   const summed = axes.length === 0 ? x : sum(x, axes, true)
   const result = extra === 0 ? summed : squeeze(summed, ...Array.from({ length: extra }, (_, axis) => axis))
-  // A gradient may also be narrower than its input: a scalar's share of a sum, say.
   if (!sameShape(result.shape, shape)) throw new RangeError(`a gradient of ${formatShape(x.shape)} for ${formatShape(shape)}`)
   return result
 }
