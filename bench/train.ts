@@ -35,7 +35,7 @@ export async function benchTraining(options: Options): Promise<string> {
     { title: 'long rows of nearly equal length', rows: longRows(), steps: 7, rounds: Math.max(1, options.rounds - 1) },
   ]
   for (const { title, rows, steps, rounds } of shapes) {
-    sections.push(`### ${title}, ${steps} steps, ${rounds} rounds\n\n${await compare({ ...options, rounds }, adapter, rows, steps)}`)
+    sections.push(`### ${title}, ${steps} steps, ${rounds === 1 ? '1 round' : `${rounds} rounds`}\n\n${await compare({ ...options, rounds }, adapter, rows, steps)}`)
   }
   return `## LoRA SFT\n\nRank 8 on all linear layers, ${settings.batch} rows a step, tokens without padding, evaluation in f32 by each side on the same rows.\n\n${sections.join('\n\n')}`
 }
