@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../random.ts'
 import { packRows, paddingShare } from './pack.ts'
-import type { MicroBatch } from './pack.ts'
+import type { PackedBatch } from '../models/graph/forward.ts'
 import type { RenderedRow } from './render.ts'
 
 /** A row of `length` tokens, all different from other rows', with loss from token `from` to before `to`. */
@@ -25,7 +25,7 @@ function randomRows(random: Random, count: number, longest: number): RenderedRow
 }
 
 /** Every loss-carrying prediction as `row: context -> label`, the context read back from the batch. */
-function predictions(batch: MicroBatch): string[] {
+function predictions(batch: PackedBatch): string[] {
   return Array.from(batch.targets.positions, (at, n) => {
     const position = batch.positions[at]!
     const context = batch.ids.subarray(at - position, at + 1)

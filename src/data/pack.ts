@@ -1,35 +1,6 @@
 import { UserError } from '../errors.ts'
+import type { PackedBatch } from '../models/graph/forward.ts'
 import type { RenderedRow } from './render.ts'
-
-/**
- * B bins of S positions for one run of the training graph. A bin holds whole sequences one after another, each
- * with positions from 0 and a segment of its own; attention stays within a segment.
- *
- * A sequence is in here only as far as a prediction needs it: through the token before its last loss-carrying one.
- */
-export interface MicroBatch {
-  /** B */
-  readonly bins: number
-  /** S */
-  readonly length: number
-  /** [B*S] token ids; 0 where there is padding. */
-  readonly ids: BigInt64Array
-  /** [B*S] place of each token in its own sequence; 0 where there is padding. */
-  readonly positions: Int32Array
-  /** [B*S] index, among the packed rows, of the row that a token belongs to; -1 where there is padding. */
-  readonly segments: Int32Array
-  /** The N predictions that carry loss. */
-  readonly targets: {
-    /** [N] index into B*S of the token that predicts. */
-    readonly positions: Int32Array
-    /** [N] id of the token that is to be predicted. */
-    readonly labels: BigInt64Array
-    /** [N] index, among the packed rows, of the row. */
-    readonly rows: Int32Array
-  }
-  /** Tokens of the rows in here, whole: what a run's tokens per second count. */
-  readonly tokens: number
-}
 
 export interface PackOptions {
   /** The most positions (B*S) of a micro-batch; a longer row gets a micro-batch of its own. */
@@ -47,10 +18,11 @@ const attentionLength = 3000
 
 /**
  * Packs the rows of an optimizer step into micro-batches, without padding between rows, best fit decreasing.
+ * A sequence is in a batch only as far as a prediction needs it: through the token before its last loss-carrying one.
  * Each loss-carrying token is the label of exactly one target. The result depends on nothing but the arguments.
  * Throws where a row carries no loss: such rows are to be left out before, and counted.
  */
-export function packRows(rows: readonly RenderedRow[], { maxTokens = 512 }: PackOptions = {}): MicroBatch[] {
+export function packRows(rows: readonly RenderedRow[], { maxTokens = 512 }: PackOptions = {}): PackedBatch[] {
   const lengths = rows.map((row, index) => {
     const needed = row.mask.lastIndexOf(1)
     if (needed > 0) return needed
@@ -67,7 +39,7 @@ export function packRows(rows: readonly RenderedRow[], { maxTokens = 512 }: Pack
 }
 
 /** The share of positions that hold no token. */
-export function paddingShare(batches: readonly MicroBatch[]): number {
+export function paddingShare(batches: readonly PackedBatch[]): number {
   let positions = 0
   let padding = 0
   for (const { segments } of batches) {
@@ -115,7 +87,7 @@ function bestFit(order: readonly number[], lengths: readonly number[], capacity:
   return bins.toSorted((a, b) => b.used - a.used)
 }
 
-function fill(bins: readonly Bin[], rows: readonly RenderedRow[], lengths: readonly number[]): MicroBatch {
+function fill(bins: readonly Bin[], rows: readonly RenderedRow[], lengths: readonly number[]): PackedBatch {
   const length = roundUp(Math.max(...bins.map(bin => bin.used)))
   const ids = new BigInt64Array(bins.length * length)
   const positions = new Int32Array(ids.length)

@@ -26,8 +26,6 @@ export interface CompileOptions {
   readonly prepack?: boolean
   /** Give memory back after each run: for a graph that runs now and then beside another one. */
   readonly shrink?: boolean
-  /** Writes a trace of every node's time to files with this prefix. */
-  readonly profile?: string | undefined
 }
 
 /** A compiled graph. Runs block the thread that they are called on: long work belongs in a worker (worker.ts). */
@@ -81,11 +79,6 @@ export class Program {
     this.#released = true
     await this.#session.release()
   }
-
-  /** Ends the trace that `profile` asked for. */
-  endProfiling(): void {
-    this.#session.endProfiling()
-  }
 }
 
 function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOptions {
@@ -97,7 +90,6 @@ function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOp
     enableCpuMemArena: true,
     logSeverityLevel: 3,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-    ...(options.profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
     extra: {
       session: {
         // Idle threads of one session would otherwise spin and slow the others.

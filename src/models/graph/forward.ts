@@ -23,7 +23,7 @@ export interface PackedBatch {
     readonly labels: BigInt64Array
     readonly rows: Int32Array
   }
-  /** Positions that hold a token. */
+  /** Tokens of the packed rows, whole: what a run's tokens per second count. */
   readonly tokens: number
 }
 
