@@ -43,7 +43,7 @@ const turnsSchema = z.union([z.string(), conversationSchema], { error: 'must be 
 /** A field that changes what a template renders; without it the row would be learned in another form than it is used. */
 const unsupported = z.undefined({ error: 'is not supported; remove it from the row' }).optional()
 
-/** One shape that a row of a data file may have. Further methods bring further kinds. */
+/** One shape that a row of a data file may have. */
 export interface RowKind<Row> {
   readonly name: string
   /** The fields by which a row is known to be of this kind. */
@@ -75,12 +75,97 @@ export const promptCompletionRow = defineKind({
 })
 
 export type RowMessage = z.infer<typeof messageSchema>
+export type Turns = z.infer<typeof turnsSchema>
 export type MessagesRow = z.infer<typeof messagesRow.schema>
 export type PromptCompletionRow = z.infer<typeof promptCompletionRow.schema>
 export type SftRow = MessagesRow | PromptCompletionRow
 
 /** What supervised fine-tuning learns from. */
 export const sftRowKinds: readonly RowKind<SftRow>[] = [messagesRow, promptCompletionRow]
+
+/** Two answers to a prompt, of which one is better. */
+export interface PairRow {
+  readonly prompt: Turns
+  readonly chosen: Turns
+  readonly rejected: Turns
+  /** By how much the chosen one is better, where it was rated (reward models: Llama 2, section 3.2.2). */
+  readonly margin?: number | undefined
+}
+
+const answerSchema = turnsSchema.check(requireAssistant)
+
+/** A preference pair. */
+export const pairRow = defineKind<PairRow>({
+  name: 'prompt/chosen/rejected',
+  fields: ['prompt', 'chosen', 'rejected'],
+  schema: z
+    .object({ prompt: turnsSchema, chosen: answerSchema, rejected: answerSchema, margin: z.number().optional(), tools: unsupported })
+    .check(requireDifference),
+  example: '{"prompt": "…", "chosen": "…", "rejected": "…"}',
+})
+
+/** A preference pair as OpenAI's fine-tuning API takes it. */
+export const openAiPairRow = defineKind<PairRow>({
+  name: 'input/preferred_output/non_preferred_output',
+  fields: ['input', 'preferred_output', 'non_preferred_output'],
+  schema: z
+    .object({
+      input: z.object({ messages: conversationSchema, tools: unsupported }),
+      preferred_output: answerSchema,
+      non_preferred_output: answerSchema,
+    })
+    .transform(({ input, preferred_output: chosen, non_preferred_output: rejected }) => ({ prompt: input.messages, chosen, rejected }))
+    .check(requireDifference),
+  example: '{"input": {"messages": […]}, "preferred_output": […], "non_preferred_output": […]}',
+})
+
+/** What DPO and reward models learn from. */
+export const pairRowKinds: readonly RowKind<PairRow>[] = [pairRow, openAiPairRow]
+
+/** An answer and a thumb: true is up. */
+export const labelRow = defineKind({
+  name: 'prompt/completion/label',
+  fields: ['prompt', 'completion', 'label'],
+  schema: z.object({
+    prompt: turnsSchema,
+    completion: answerSchema,
+    label: z.boolean({ error: ({ input }) => `must be true (thumb up) or false (thumb down), not ${JSON.stringify(input) ?? 'missing'}` }),
+    tools: unsupported,
+  }),
+  example: '{"prompt": "…", "completion": "…", "label": true}',
+})
+
+export type LabelRow = z.infer<typeof labelRow.schema>
+
+/** What KTO learns from. */
+export const labelRowKinds: readonly RowKind<LabelRow>[] = [labelRow]
+
+/** A prompt to be answered, with whatever fields the graders read. */
+export interface PromptRow {
+  readonly prompt: Turns
+  readonly [field: string]: unknown
+}
+
+/** A prompt for reinforcement learning and evaluation. */
+export const promptRow = defineKind<PromptRow>({
+  name: 'prompt',
+  fields: ['prompt'],
+  schema: z.looseObject({ prompt: turnsSchema, tools: unsupported }),
+  example: '{"prompt": "…", …fields that the grader reads}',
+})
+
+/** A prompt as OpenAI's reinforcement fine-tuning takes it: messages that end in the user's turn. */
+export const promptMessagesRow = defineKind<PromptRow>({
+  name: 'messages to answer',
+  fields: ['messages'],
+  schema: z
+    .looseObject({ messages: conversationSchema.check(requireUserLast), tools: unsupported })
+    .transform(({ messages, ...fields }) => ({ ...fields, prompt: messages })),
+  example: '{"messages": [{"role": "user", "content": "…"}], …fields that the grader reads}',
+})
+
+/** What GRPO and PPO answer. */
+export const promptRowKinds: readonly RowKind<PromptRow>[] = [promptRow, promptMessagesRow]
 
 /** The kind with the most of its fields in `value`: kinds may share fields. */
 export function detectKind<Row>(value: object, kinds: readonly RowKind<Row>[]): RowKind<Row> | undefined {
@@ -116,6 +201,18 @@ function requireAssistant(context: z.core.ParsePayload<string | readonly RowMess
   const turns = context.value
   if (typeof turns === 'string' || turns.some(turn => turn.role === 'assistant')) return
   context.issues.push({ code: 'custom', message: 'has no assistant turn, so nothing to learn', input: turns })
+}
+
+function requireUserLast(context: z.core.ParsePayload<readonly RowMessage[]>): void {
+  if (context.value.at(-1)?.role !== 'assistant') return
+  context.issues.push({ code: 'custom', message: 'must end with a user turn: the model is to answer it', input: context.value })
+}
+
+function requireDifference(context: z.core.ParsePayload<PairRow>): void {
+  const { chosen, rejected } = context.value
+  if (JSON.stringify(chosen) !== JSON.stringify(rejected)) return
+  const message = 'chosen and rejected are the same, so there is nothing to prefer; remove the row'
+  context.issues.push({ code: 'custom', path: ['rejected'], message, input: rejected })
 }
 
 function requireLoss(context: z.core.ParsePayload<readonly RowMessage[]>): void {
