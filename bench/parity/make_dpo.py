@@ -19,26 +19,27 @@ DPO (trl/trainer/dpo_trainer.py). Loss is the mean over pairs of f(d), d = (s_c 
 - sigmoid: -log sigmoid(beta d)
 - hinge: max(0, 1 - beta d)
 - ipo: (((s_c - s0_c)/n_c - (s_r - s0_r)/n_r) - 1/(2 beta))^2, each side by its own length; the paper has sums
-- rewards are beta (s - s0), summed for every loss, so also for ipo; accuracy is chosen > rejected, a tie counts as wrong
+- rewards are beta (s - s0), summed for every loss, also for ipo; accuracy is chosen > rejected, a tie counts as wrong
 - the reference of a model that comes with an adapter is a frozen copy of that adapter, as in the design, and not the
   base alone; only a new adapter, whose B is zero, has the base as its reference
 - accumulation takes the mean over micro-batches of equal size: the mean over the step's pairs
 
 SimPO (trl/experimental/cpo/cpo_trainer.py, `loss_type="simpo"`, `cpo_alpha=0`). No reference:
-- -log sigmoid(beta (m_c - m_r) - gamma): TRL subtracts gamma/beta inside and multiplies by beta, so `simpo_gamma` is the
-  paper's gamma, not its ratio gamma/beta
+- -log sigmoid(beta (m_c - m_r) - gamma): TRL subtracts gamma/beta inside and multiplies by beta, so `simpo_gamma` is
+  the paper's gamma, not its ratio gamma/beta
 - rewards are beta m; logps are m, not s
 - cpo_alpha (1 by default, which is CPO-SimPO) would add the NLL of the chosen completions, a mean over their tokens
 
 ORPO (trl/experimental/orpo/orpo_trainer.py). No reference; `beta` is the paper's lambda:
 - nll - beta mean(log sigmoid(odds)), odds = (m_c - m_r) - (log(1 - exp m_c) - log(1 - exp m_r))
 - nll is the mean cross-entropy over ALL tokens of the chosen sequences, the prompt's too (all but the first token),
-  by the number of tokens in the batch and not by row: with accumulation TRL's step is a mean of the micro-batches' means
+  by the number of tokens in the batch and not by row: with accumulation TRL's step is a mean of micro-batches' means
 - rewards are beta m; logps are m; log_odds_ratio is mean(log sigmoid(odds)), log_odds_chosen is mean(odds); nll_loss
 
-Both older trainers append an end token where a completion does not end with one, and chat templates end turns
-with a newline: their rows have a second end token, which carries loss. They also put the beginning token in front where it
-is missing. Here they get the design's tokens, those of DPOTrainer; that theirs differ by the end token alone is checked.
+Both older trainers append an end token where a completion does not end with one, and chat templates end turns with
+a newline: their rows have a second end token, which carries loss. They also put the beginning token in front where it
+is missing. Here they get the design's tokens, those of DPOTrainer; that theirs differ by the end token alone is
+checked.
 """
 
 import argparse
@@ -53,9 +54,7 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 from make_sft import load
 from make_tiny import FIXTURES as MODELS
-from make_tiny import digits, logits_of
-from sft_tokens import as_turns, encode_chat
-from trl_runs import FIXTURES, complete_recipe, run, write_fixture
+from trl_runs import FIXTURES, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
 
 PAIRS = [
     {"prompt": "What is the code for fever?", "chosen": "R50.9 - Fever, unspecified", "rejected": "I do not know."},
@@ -77,6 +76,7 @@ PAIRS = [
     {"prompt": "Say nothing at all.", "chosen": ".", "rejected": "I would rather say something, if you let me."},
 ]
 
+SIDES = ("chosen", "rejected")
 METRICS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen",
            "logps/rejected", "nll_loss", "log_odds_ratio", "log_odds_chosen")
 
@@ -104,42 +104,15 @@ RUNS = {
 }
 
 
-def tokenize(tokenizer, row: dict) -> dict[str, list[int]]:
-    """Prompt with the generation prompt, and what each side has after it."""
-    turns = as_turns(row["prompt"], "user")
-    prompt = encode_chat(tokenizer, turns, True)
-    tokens = {"prompt": prompt}
-    for side in ("chosen", "rejected"):
-        ids = encode_chat(tokenizer, turns + as_turns(row[side], "assistant"), False)
-        if ids[:len(prompt)] != prompt:
-            raise ValueError("the prompt's tokens are not a prefix of the row's")
-        tokens[side] = ids[len(prompt):]
-    return tokens
-
-
-def reference_logps(model, tokens: list[dict]) -> list[dict]:
-    """Summed log-probabilities of each side, row by row and without padding."""
-    rows = []
-    for row in tokens:
-        logps = {}
-        for side in ("chosen", "rejected"):
-            ids, start = row["prompt"] + row[side], len(row["prompt"])
-            logprobs_TV = logits_of(model, ids)[:-1].log_softmax(-1)
-            logprobs_T = logprobs_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
-            logps[side] = digits([logprobs_T[start - 1:].sum()], 9)[0]
-        rows.append(logps)
-    return rows
-
-
 class DesignTokens:
     """Gives an older trainer the design's tokens, after a check that its own differ by a last end token alone."""
 
     def tokenize_row(self, feature, model=None) -> dict:
         row = super().tokenize_row(feature, model)
-        row["prompt_input_ids"] = list(row["prompt_input_ids"])
         end, start = self.processing_class.eos_token_id, len(row["prompt_input_ids"])
-        for side in ("chosen", "rejected"):
-            if row[f"{side}_input_ids"][-1] != end or row[f"{side}_labels"] != [-100] * start + row[f"{side}_input_ids"][start:]:
+        for side in SIDES:
+            ids = row[f"{side}_input_ids"]
+            if ids[-1] != end or row[f"{side}_labels"] != [-100] * start + ids[start:]:
                 raise SystemExit("TRL's labels are not those that this script expects")
             for part in ("input_ids", "attention_mask", "labels"):
                 row[f"{side}_{part}"] = row[f"{side}_{part}"][:-1]
@@ -169,10 +142,10 @@ def check_tokens(trainer, tokens: list[dict]) -> None:
     """What the trainer holds must be the design's tokens."""
     for seen, row in zip(trainer.train_dataset, tokens, strict=True):
         if "prompt_ids" in seen:
-            theirs = {"prompt": seen["prompt_ids"], "chosen": seen["chosen_ids"], "rejected": seen["rejected_ids"]}
+            theirs = {key: seen[f"{key}_ids"] for key in ("prompt", *SIDES)}
         else:
             prompt = seen["prompt_input_ids"]
-            theirs = {"prompt": prompt, **{side: seen[f"{side}_input_ids"][len(prompt):] for side in ("chosen", "rejected")}}
+            theirs = {"prompt": prompt, **{side: seen[f"{side}_input_ids"][len(prompt):] for side in SIDES}}
         if theirs != row:
             raise SystemExit("TRL's tokens differ from the design's")
 
@@ -181,14 +154,15 @@ def make(name: str, output: Path) -> None:
     described = RUNS[name]
     recipe, rows = described["recipe"], described["rows"]
     tokenizer = AutoTokenizer.from_pretrained(MODELS / described["model"])
-    tokens = [tokenize(tokenizer, row) for row in rows]
-    dataset = Dataset.from_list([{"prompt": as_turns(row["prompt"], "user"), "chosen": as_turns(row["chosen"], "assistant"),
-                                  "rejected": as_turns(row["rejected"], "assistant")} for row in rows])
+    tokens = [tokenize(tokenizer, row, SIDES) for row in rows]
+    dataset = Dataset.from_list([conversation(row, SIDES) for row in rows])
     trainer_class, configure = trainer_of(recipe["dpo"])
     trainer, steps = run(recipe, described["accumulation"], METRICS, lambda arguments, log: trainer_class(
-        model=load(described), args=configure(arguments), train_dataset=dataset, processing_class=tokenizer, callbacks=[log]))
+        model=load(described), args=configure(arguments), train_dataset=dataset, processing_class=tokenizer,
+        callbacks=[log]))
     check_tokens(trainer, tokens)
-    reference = reference_logps(load(described), tokens)
+    initial = load(described)
+    reference = [{side: summed_logprob(initial, row["prompt"], row[side]) for side in SIDES} for row in tokens]
     check_start(recipe, steps[0], reference, tokens)
     head = {"model": described["model"], "recipe": recipe, "accumulation": described["accumulation"], "rows": rows,
             "tokens": tokens, "reference": reference}
@@ -200,8 +174,9 @@ def make(name: str, output: Path) -> None:
 def check_start(recipe: dict, first: dict, reference: list[dict], tokens: list[dict]) -> None:
     """TRL's first log-probabilities must be the reference's (by length for the losses that average), its margin 0."""
     averaged = recipe["dpo"]["loss"] in ("simpo", "orpo")
-    for side in ("chosen", "rejected"):
-        logps = [row[side] / (len(ids[side]) if averaged else 1) for row, ids in zip(reference, tokens)][:recipe["batch"]]
+    first_rows = list(zip(reference, tokens))[:recipe["batch"]]
+    for side in SIDES:
+        logps = [row[side] / (len(ids[side]) if averaged else 1) for row, ids in first_rows]
         if abs(sum(logps) / len(logps) - first[f"logps/{side}"]) > 1e-4:
             raise SystemExit(f"TRL's first log-probabilities ({side}) are not those of the initial policy")
     if not averaged and abs(first["rewards/margins"]) > 1e-5:

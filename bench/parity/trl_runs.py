@@ -1,14 +1,16 @@
-"""What the runs of TRL's preference trainers have in common: recipe, arguments, log and fixture."""
+"""What the runs of TRL's preference trainers have in common: recipe, tokens, arguments, log and fixture."""
 
 import math
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from transformers import PrinterCallback, Trainer
 
 from make_sft import CONSTANT, OPTIMIZER, StepLog, dump, final_weights
-from make_tiny import digits
+from make_tiny import digits, logits_of
+from sft_tokens import as_turns, encode_chat
 
 FIXTURES = Path(__file__).resolve().parents[2] / "src" / "train" / "fixtures"
 
@@ -19,6 +21,33 @@ def complete_recipe(method: str, given: dict, full: bool = False) -> dict:
               "batch": 4, **given, "optimizer": {**OPTIMIZER, **given.get("optimizer", {})},
               "schedule": given.get("schedule", CONSTANT), "max_length": 512, "seed": 0, "shuffle": False}
     return {**recipe, "steps": 10}
+
+
+def conversation(row: dict, sides: tuple[str, ...]) -> dict:
+    """A row with its strings as turns."""
+    turns = {"prompt": as_turns(row["prompt"], "user"), **{side: as_turns(row[side], "assistant") for side in sides}}
+    return {**row, **turns}
+
+
+def tokenize(tokenizer, row: dict, sides: tuple[str, ...]) -> dict[str, list[int]]:
+    """The ids of the prompt, rendered with the generation prompt, and what each side has after it."""
+    turns = conversation(row, sides)
+    prompt = encode_chat(tokenizer, turns["prompt"], True)
+    tokens = {"prompt": prompt}
+    for side in sides:
+        ids = encode_chat(tokenizer, turns["prompt"] + turns[side], False)
+        if ids[:len(prompt)] != prompt:
+            raise ValueError("the prompt's tokens are not a prefix of the row's")
+        tokens[side] = ids[len(prompt):]
+    return tokens
+
+
+def summed_logprob(model, prompt: list[int], completion: list[int]) -> float:
+    """Log-probability of a completion after its prompt, computed without padding."""
+    ids = prompt + completion
+    logprobs_TV = logits_of(model, ids)[:-1].log_softmax(-1)
+    logprobs_T = logprobs_TV.gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+    return digits([logprobs_T[len(prompt) - 1:].sum()], 9)[0]
 
 
 def trainer_settings(recipe: dict, folder: str, accumulation: int = 1) -> dict:
@@ -61,7 +90,5 @@ def run(recipe: dict, accumulation: int, keys: tuple[str, ...], build: Callable[
 
 def write_fixture(file: Path, head: dict, steps: list[dict], model) -> None:
     """`head`, then each step's figures in 9 digits and the trained tensors as make_sft.py has them."""
-    names = ("loss", "grad_norm", "lr", *(key for key in steps[0] if key not in ("loss", "grad_norm", "lr")))
-    fixture = {**head, "steps": [dict(zip(names, digits([step[name] for name in names], 9))) for step in steps],
-               "final": final_weights(model)}
-    file.write_text(dump(fixture))
+    rounded = [{key: digits([step[key]], 9)[0] for key in ("loss", "grad_norm", *step)} for step in steps]
+    file.write_text(dump({**head, "steps": rounded, "final": final_weights(model)}))
