@@ -1,4 +1,5 @@
 import { loadModel, type LoadedModel } from '../generate/model.ts'
+import { precisions } from '../models/graph/linear-maps.ts'
 import type { FetchProgress } from '../models/sources/hub.ts'
 import { choiceOption, type Command, type Context, numberOption, type Option, required } from './command.ts'
 import { createProgress, type Progress } from './progress.ts'
@@ -7,7 +8,7 @@ import { createProgress, type Progress } from './progress.ts'
 export const modelOptions = {
   model: { type: 'string', value: 'MODEL', help: 'a Hugging Face id, a directory, a .gguf file or package:NAME' },
   adapter: { type: 'string', value: 'DIR', help: 'a LoRA adapter (a directory in PEFT\'s form)' },
-  precision: { type: 'string', value: 'P', help: 'of the base: f32 (default) or int8' },
+  precision: { type: 'string', value: 'P', help: 'of the base: f32 (default), int8, int4 or nf4' },
   device: { type: 'string', value: 'D', help: 'cpu (default) or webgpu' },
   threads: { type: 'string', value: 'N', help: 'CPU threads to use (default: one for each core)' },
 } as const satisfies Readonly<Record<string, Option>>
@@ -18,7 +19,7 @@ export async function openModel(command: Pick<Command, 'name' | 'usage'>, { opti
   const progress = createProgress(terminal.log)
   const model = await loadModel(ref, {
     adapter: options.adapter,
-    precision: choiceOption('precision', options.precision, ['f32', 'int8']),
+    precision: choiceOption('precision', options.precision, precisions),
     device: choiceOption('device', options.device, ['cpu', 'webgpu']),
     threads: numberOption('threads', options.threads, { min: 1, max: 1024, integer: true }),
     onProgress: showFetch(progress),

@@ -81,7 +81,8 @@ export class Program {
   }
 }
 
-function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOptions {
+/** How ONNX Runtime is to compile and run a graph. */
+export function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOptions {
   return {
     executionProviders: [options.device],
     graphOptimizationLevel: 'all',
@@ -91,6 +92,8 @@ function sessionOptions(options: CompileOptions): ort.InferenceSession.SessionOp
     logSeverityLevel: 3,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     extra: {
+      // Folding would unpack 4-bit weights when compiling, and keep them as f32.
+      ...(options.device === 'cpu' ? { optimization: { disable_specified_optimizers: 'ConstantFolding' } } : {}),
       session: {
         // Idle threads of one session would otherwise spin and slow the others.
         intra_op: { allow_spinning: '0' },

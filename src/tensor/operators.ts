@@ -91,7 +91,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
 }
 
 /** TensorProto.DataType of the ONNX specification. */
-export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int64: 7, bool: 9 }
+export const onnxType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
 
 // Reductions; `axes` undefined: over everything
 

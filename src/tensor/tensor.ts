@@ -1,6 +1,6 @@
 import type { Shape } from './shape.ts'
 
-export type DType = 'float32' | 'int64' | 'uint8' | 'bool'
+export type DType = 'float32' | 'int64' | 'int32' | 'uint8' | 'bool'
 
 /** Values of a constant that is small enough to live in the graph. */
 export type ConstantData = Float32Array | BigInt64Array | Uint8Array

@@ -4,6 +4,7 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 
 import { messageOf, UserError } from '../errors.ts'
+import { precisions } from '../models/graph/linear-maps.ts'
 import { type Origin, originOfObject, originOfYaml, withSettings } from './recipe-origin.ts'
 import { describeIssues } from './recipe-issues.ts'
 
@@ -75,7 +76,7 @@ const fields = z.strictObject({
   data,
   eval: z.string().min(1).optional(),
   adapter: adapter.prefault({}),
-  base: z.strictObject({ precision: z.enum(['f32', 'int8', 'auto']).default('auto') }).prefault({}),
+  base: z.strictObject({ precision: z.enum([...precisions, 'auto']).default('auto') }).prefault({}),
   optimizer: optimizer.prefault({}),
   schedule: schedule.prefault({}),
   batch: count.default(8),
@@ -167,7 +168,7 @@ function contradictions(value: Fields, method: RecipeMethod | undefined, context
   if (value.batch > 0 && value.batch < (method?.minBatch ?? 1)) {
     issue(['batch'], `method ${value.method} needs at least ${String(method?.minBatch)} rows in a step`)
   }
-  if (value.adapter.type === 'none' && value.base.precision === 'int8') {
+  if (value.adapter.type === 'none' && !['auto', 'f32'].includes(value.base.precision)) {
     issue(['base', 'precision'], 'full fine-tuning (adapter.type: none) changes the base: it must be f32')
   }
   for (const key of ['stop', 'eval_every'] as const) {

@@ -1,26 +1,23 @@
-import { frozenLinear, quantizedMatmul, tokenLogprobs, type LinearMap, type QuantizedWeight } from '../../tensor/functions.ts'
+import { frozenLinear, tokenLogprobs } from '../../tensor/functions.ts'
 import { add, equal, gather, logSoftmax, matmul, pick, stopGradient, unsqueeze, where } from '../../tensor/operators.ts'
 import { input, integers, weight, type Tensor } from '../../tensor/tensor.ts'
 import type { ModelConfig } from '../config.ts'
 import { embeddingName, hasBias, headName, linearShape, parameterShapes, type DecoderParts } from './decoder.ts'
-import { int8Block } from '../quantize.ts'
+import { headPrecision, linearMap, type Precision } from './linear-maps.ts'
 
-/** How a frozen base is stored and multiplied. */
-export const precisions = ['f32', 'int8'] as const
-export type Precision = (typeof precisions)[number]
+export { precisions, type Precision } from './linear-maps.ts'
 
 /** A decoder whose weights are frozen: they cost no gradient and may be quantized. */
 export function frozenParts(config: ModelConfig, precision: Precision): DecoderParts {
-  const map = precision === 'f32' ? f32Map : int8Map
   const embedding = weight(embeddingName, 'float32', [config.vocabSize, config.hiddenSize])
   const headShape = [config.vocabSize, config.hiddenSize] as const
-  const head = map(headName(config), headShape)
+  const head = linearMap(headName(config), headShape, headPrecision(precision))
   const headRows = weight(headName(config), 'float32', headShape)
   return {
     embed: (ids_BS) => gather(embedding, ids_BS),
     linear: (module, x) => {
       const shape = linearShape(config, module)
-      const y = frozenLinear(x, map(`${module}.weight`, shape))
+      const y = frozenLinear(x, linearMap(`${module}.weight`, shape, precision))
       return hasBias(config, module) ? add(y, weight(`${module}.bias`, 'float32', [shape[0]])) : y
     },
     scale: (module) => weight(`${module}.weight`, 'float32', [scaleSize(config, module)]),
@@ -57,40 +54,4 @@ function trainedEmbedding(table: Tensor, ids_BS: Tensor, padTokenId: number | un
 
 function scaleSize(config: ModelConfig, module: string): number {
   return /\.[qk]_norm$/.test(module) ? config.headDim : config.hiddenSize
-}
-
-/** One stored copy serves both directions: x Wᵀ reads it transposed, g W as it is. */
-function f32Map(name: string, shape: readonly [number, number]): LinearMap {
-  const w = weight(name, 'float32', shape)
-  return { forward: (x) => matmul(x, w, { transposeB: true }), backward: (g) => matmul(g, w) }
-}
-
-/** Blocks run along the axis that is summed over, so the backward product has its own quantized copy. */
-function int8Map(name: string, [outputs, inputs]: readonly [number, number]): LinearMap {
-  const forward = quantizedWeight(int8Names(name), outputs, inputs)
-  const backward = quantizedWeight(int8Names(name, 'transposed'), inputs, outputs)
-  return { forward: (x) => quantizedMatmul(x, forward), backward: (g) => quantizedMatmul(g, backward) }
-}
-
-function quantizedWeight(names: Int8Names, outputs: number, inputs: number): QuantizedWeight {
-  const blocks = Math.ceil(inputs / int8Block)
-  return {
-    values: weight(names.values, 'uint8', [outputs, blocks, int8Block]),
-    scales: weight(names.scales, 'float32', [outputs * blocks]),
-    bits: 8,
-    block: int8Block,
-    inputs,
-    outputs,
-  }
-}
-
-interface Int8Names {
-  readonly values: string
-  readonly scales: string
-}
-
-/** Names of an int8 copy of a weight in the prepared file. */
-export function int8Names(weightName: string, layout: 'stored' | 'transposed' = 'stored'): Int8Names {
-  const base = layout === 'stored' ? `${weightName}:int8` : `${weightName}:int8ᵀ`
-  return { values: base, scales: `${base}:scales` }
 }
