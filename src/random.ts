@@ -5,9 +5,14 @@
 export class Random {
   readonly #state: Uint32Array
 
-  /** Each `stream` of a seed is a sequence of its own: an epoch's order needs no draws of the epochs before it. */
-  constructor(seed: number, stream = 0) {
-    this.#state = Uint32Array.of(mix(seed), mix(Math.floor(seed / 2 ** 32) ^ 0x9e3779b9), mix(stream ^ 0x85ebca6b), 1)
+  /**
+   * Each `stream` of a seed, and each `substream` of that, is a sequence of its own: an epoch's order needs no draws of
+   * the epochs before it.
+   */
+  constructor(seed: number, stream = 0, substream = 0) {
+    this.#state = Uint32Array.of(
+      mix(seed), mix(Math.floor(seed / 2 ** 32) ^ 0x9e3779b9), mix(stream ^ 0x85ebca6b), mix(substream) + 1,
+    )
     for (let i = 0; i < 12; i++) this.uint32()
   }
 
@@ -24,6 +29,11 @@ export class Random {
     state[2] = ((c << 21) | (c >>> 11)) + result
     state[3] = counter + 1
     return result
+  }
+
+  /** From 0 to 1, which is left out: a multiple of 2⁻²⁴, so that 32-bit floats hold it as it is. */
+  uniform(): number {
+    return (this.uint32() >>> 8) / 2 ** 24
   }
 
   /** An integer from 0 to `limit` - 1, each equally likely. */

@@ -37,14 +37,14 @@ export class KeyValueCache {
 
   /**
    * Adds rows with the keys and values of their prompts, which a run returned as [n, G, S, D].
-   * @param lengths how many of the S positions each row really has
+   * @param rows which of the n prompts each row has, and how many of the S positions are that prompt's
    */
-  add(outputs: Readonly<Record<string, HostTensor>>, lengths: readonly number[]): void {
-    this.#reserve(this.rows + lengths.length, Math.max(this.#room, ...lengths))
-    lengths.forEach((length, from) => {
+  add(outputs: Readonly<Record<string, HostTensor>>, rows: readonly { readonly from: number; readonly length: number }[]): void {
+    this.#reserve(this.rows + rows.length, Math.max(this.#room, ...rows.map(({ length }) => length)))
+    for (const { from, length } of rows) {
       this.#lengths.push(0)
       this.#append(outputs, from, this.rows - 1, length)
-    })
+    }
   }
 
   /** Appends the one new position of each row, [rows, G, 1, D]. */

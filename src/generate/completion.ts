@@ -6,9 +6,14 @@ export interface GenerateRequest extends SamplingOptions {
   readonly prompt: readonly number[]
   /** The model's context may end a completion before. */
   readonly maxTokens: number
+  /** How many completions of the prompt, which is computed once for all of them; 1 unless given. */
+  readonly samples?: number | undefined
   /** Strings that end the completion; they are not part of its text. None may be empty. */
   readonly stop?: readonly string[] | undefined
-  /** Equal seeds give equal completions of a request at the same place in its list; 0 unless given. */
+  /**
+   * 0 unless given. A completion depends on the seed, its request's place in the list and its own place among the
+   * request's samples, and not on what else is in the batch.
+   */
   readonly seed?: number | undefined
 }
 
@@ -16,8 +21,14 @@ export interface Completion {
   readonly text: string
   /** The generated tokens, the end token included where it was generated. */
   readonly ids: readonly number[]
-  /** Of each generated token, under the unmodified distribution (temperature 1, no truncation). */
+  /** Natural logarithms, of each generated token, under the unmodified distribution (temperature 1, no truncation). */
   readonly logprobs: readonly number[]
+  /**
+   * The same at the request's temperature, still without truncation by top-k or top-p: what an importance ratio is taken
+   * of. All 0 at temperature 0, where nothing is left to chance.
+   */
+  readonly samplingLogprobs: readonly number[]
+  /** `stop`: an end token or a stop string; `length`: maxTokens or the model's context. */
   readonly finishReason: 'stop' | 'length'
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number }
 }

@@ -101,7 +101,7 @@ test('a request whose first token ends the turn ends at once, its end token coun
   const [ended, other] = await complete([request(0), request(1, { maxTokens: 2 })], engine)
   await engine.release()
   assert.deepEqual(ended, {
-    text: '', ids: [free!.ids[0]], logprobs: [free!.logprobs[0]], finishReason: 'stop',
+    text: '', ids: [free!.ids[0]], logprobs: [free!.logprobs[0]], samplingLogprobs: [0], finishReason: 'stop',
     usage: { promptTokens: request(0).prompt.length, completionTokens: 1 },
   })
   assert.ok(other!.ids.length >= 1)
@@ -147,8 +147,8 @@ test('what is heard token by token is the answer, to the letter: nothing of a st
   const middle = free!.text.slice(3, 6)
   for (const stop of [undefined, [middle], [`${middle}never`], [free!.text.slice(-2)]]) {
     const heard = { ids: [] as number[], text: '' }
-    const [completion] = await engine.generate([request(5, { maxTokens: 12, stop })], (index, id, text) => {
-      assert.equal(index, 0)
+    const [completion] = await engine.generate([request(5, { maxTokens: 12, stop })], (index, sample, id, text) => {
+      assert.deepEqual([index, sample], [0, 0])
       heard.ids.push(id)
       heard.text += text
     })

@@ -1,20 +1,23 @@
 import { cacheNames, cachedDecoder } from '../models/graph/cached.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { DecoderParts } from '../models/graph/decoder.ts'
-import { masked } from '../models/graph/forward.ts'
 import { RotaryTable } from '../models/graph/rotary.ts'
-import { TokenStream, type Tokenizer } from '../models/tokenizer/tokenizer.ts'
-import { Random } from '../random.ts'
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Program, type CompileOptions, type HostTensor } from '../runtime/program.ts'
 import { KeyValueCache } from './cache.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
-import { sampleToken } from './sampling.ts'
+import { promptMask, stepMask } from './masks.ts'
+import { readChoices, Row } from './row.ts'
 
 export interface EngineOptions extends CompileOptions {
   readonly config: ModelConfig
   readonly parts: DecoderParts
   readonly tokenizer: Tokenizer
-  /** Values of the parts' graph inputs (an adapter's matrices). */
+  /**
+   * Values of the parts' graph inputs (an adapter's matrices). They are read at every call of `generate`, not copied
+   * before: an optimizer that changes them in place between two calls changes the next completions. They must not change
+   * during a call.
+   */
   readonly parameters: Readonly<Record<string, HostTensor>>
 }
 
@@ -23,22 +26,18 @@ const maxRows = 128
 /** Most prompt positions of one run, padding included. */
 const promptBudget = 2048
 
-/** A request on its way through the batch. */
-interface Row {
-  readonly index: number
-  readonly request: GenerateRequest
-  readonly random: Random
-  readonly stream: TokenStream
-  readonly ids: number[]
-  readonly logprobs: number[]
-  /** Characters of the text that were handed out. */
-  printed: number
-  /** Set with the last token. */
-  completion: Completion | undefined
+/** Completions of one prompt that wait for places in the batch. */
+interface Group {
+  readonly prompt: readonly number[]
+  readonly rows: readonly Row[]
 }
 
-/** Hears of each token, and of the text that is certain by then; the texts of a request, joined, are its completion's. */
-export type OnToken = (request: number, id: number, text: string) => void
+/**
+ * Hears of each token, and of the text that is certain by then; the texts of a completion, joined, are its text.
+ * @param request the request's place in its list
+ * @param sample the completion's place among the request's
+ */
+export type OnToken = (request: number, sample: number, id: number, text: string) => void
 
 /**
  * Batched decoding with a cache of its own: prompts join the running batch as rows leave it. A row's tokens and
@@ -48,192 +47,137 @@ export class Engine {
   readonly #options: EngineOptions
   readonly #program: Program
   readonly #rotary: RotaryTable
+  readonly #outputsButLogits: readonly string[]
 
   private constructor(options: EngineOptions, program: Program) {
     this.#options = options
     this.#program = program
     this.#rotary = new RotaryTable(options.config)
+    this.#outputsButLogits = program.outputs.filter((name) => name !== 'logits')
   }
 
   static async compile(options: EngineOptions): Promise<Engine> {
     return new Engine(options, await Program.compile(cachedDecoder(options.config, options.parts), options))
   }
 
-  /** Completes every request; prompts are already token ids. */
+  /**
+   * Completes every request; prompts are already token ids.
+   * @returns the first request's samples, then the second's, and so on
+   */
   async generate(requests: readonly GenerateRequest[], onToken?: OnToken): Promise<Completion[]> {
-    const cache = new KeyValueCache(this.#options.config)
-    const rows: Row[] = []
-    const completions: Completion[] = []
-    const waiting = requests.map((request, index): Row => ({
-      index,
-      request,
-      random: new Random(request.seed ?? 0, index),
-      stream: new TokenStream(this.#options.tokenizer),
-      ids: [],
-      logprobs: [],
-      printed: 0,
-      completion: undefined,
+    const { config, tokenizer } = this.#options
+    const cache = new KeyValueCache(config)
+    const running: Row[] = []
+    const groups = requests.map((request, index): Group => ({
+      prompt: request.prompt,
+      rows: Array.from({ length: request.samples ?? 1 }, (_, sample) => new Row(request, index, sample, config, tokenizer)),
     }))
     // Long prompts first: those of like length share a run with little padding.
-    waiting.sort((a, b) => b.request.prompt.length - a.request.prompt.length)
+    const waiting = groups.toSorted((a, b) => b.prompt.length - a.prompt.length)
 
-    while (waiting.length > 0 || rows.length > 0) {
-      const outputs = await (waiting.length > 0 && rows.length < maxRows
-        ? this.#readPrompts(admit(waiting, maxRows - rows.length), rows, cache)
-        : this.#decodeStep(rows, cache))
-      this.#takeTokens(outputs.rows, outputs.results, onToken)
-      for (let row = rows.length - 1; row >= 0; row--) {
-        const { completion, index } = rows[row]!
-        if (completion === undefined) continue
-        completions[index] = completion
-        cache.remove(row)
-        rows[row] = rows.at(-1)!
-        rows.pop()
-      }
+    while (waiting.length > 0 || running.length > 0) {
+      const admitted = admit(waiting, running.length)
+      await (admitted.length > 0 ? this.#readPrompts(admitted, cache, onToken) : this.#decodeStep(running, cache, onToken))
+      running.push(...admitted.flatMap(({ rows }) => rows))
+      removeFinished(running, cache)
     }
-    return completions
+    return groups.flatMap(({ rows }) => rows.map(({ completion }) => completion!))
   }
 
   async release(): Promise<void> {
     await this.#program.release()
   }
 
-  async #readPrompts(admitted: readonly Row[], rows: Row[], cache: KeyValueCache): Promise<StepOutput> {
-    const lengths = admitted.map(({ request }) => request.prompt.length)
-    const longest = Math.max(...lengths)
-    const [ids, positions] = [new BigInt64Array(admitted.length * longest), new Int32Array(admitted.length * longest)]
-    admitted.forEach(({ request }, row) => {
-      request.prompt.forEach((id, i) => {
-        ids[row * longest + i] = BigInt(id)
-        positions[row * longest + i] = i
+  /** Computes each group's prompt once, and the first token of each of its rows. */
+  async #readPrompts(groups: readonly Group[], cache: KeyValueCache, onToken: OnToken | undefined): Promise<void> {
+    const { config } = this.#options
+    const batch = groups.length
+    const longest = Math.max(...groups.map(({ prompt }) => prompt.length))
+    const [ids, positions] = [new BigInt64Array(batch * longest), new Int32Array(batch * longest)]
+    groups.forEach(({ prompt }, group) => {
+      prompt.forEach((id, i) => {
+        ids[group * longest + i] = BigInt(id)
+        positions[group * longest + i] = i
       })
     })
-    const results = await this.#run(new KeyValueCache(this.#options.config), {
-      ids: { data: ids, shape: [admitted.length, longest] },
-      mask: this.#promptMask(admitted.length, longest),
+    const sources = groups.flatMap(({ prompt, rows }, from) => rows.map(() => ({ from, length: prompt.length })))
+    const results = await this.#run(groups.flatMap(({ rows }) => rows), {
+      ids: { data: ids, shape: [batch, longest] },
+      mask: promptMask(batch, longest, config.slidingWindow, this.#unusedPast),
       lengths: { data: BigInt64Array.of(BigInt(longest), BigInt(this.#unusedPast)), shape: [2] },
-      target_positions: vector(lengths.map((length, row) => row * longest + length - 1)),
-    }, positions)
-    cache.add(results, lengths)
-    rows.push(...admitted)
-    return { rows: admitted, results }
+      target_positions: vector(sources.map(({ from, length }) => from * longest + length - 1)),
+      ...unusedPast(config, batch, this.#unusedPast),
+      ...this.#rotary.feeds(positions, batch, longest),
+    }, onToken)
+    cache.add(results, sources)
   }
 
-  async #decodeStep(rows: readonly Row[], cache: KeyValueCache): Promise<StepOutput> {
-    const results = await this.#run(cache, {
-      ids: { data: BigInt64Array.from(rows, (row) => BigInt(row.ids.at(-1)!)), shape: [rows.length, 1] },
-      mask: this.#stepMask(cache),
+  async #decodeStep(rows: readonly Row[], cache: KeyValueCache, onToken: OnToken | undefined): Promise<void> {
+    const batch = rows.length
+    const results = await this.#run(rows, {
+      ids: { data: BigInt64Array.from(rows, (row) => BigInt(row.ids.at(-1)!)), shape: [batch, 1] },
+      mask: stepMask(cache, this.#options.config.slidingWindow),
       lengths: { data: BigInt64Array.of(1n, BigInt(cache.room)), shape: [2] },
-      target_positions: vector(rows.map((_, row) => row)),
-    }, Int32Array.from(rows, (_, row) => cache.length(row)))
+      target_positions: vector([...rows.keys()]),
+      ...cache.feeds(),
+      ...this.#rotary.feeds(Int32Array.from(rows, (_, row) => cache.length(row)), batch, 1),
+    }, onToken)
     cache.extend(results)
-    return { rows, results }
   }
 
-  async #run(cache: KeyValueCache, feeds: Record<string, HostTensor>, positions: Int32Array): Promise<Record<string, HostTensor>> {
-    const { config, parameters } = this.#options
-    const [batch, length] = feeds['ids']!.shape as [number, number]
-    const past = cache.rows > 0 ? cache.feeds() : unusedPast(config, batch, this.#unusedPast)
-    return this.#program.run({ ...parameters, ...past, ...feeds, ...this.#rotary.feeds(positions, batch, length) })
-  }
-
-  /** Each position sees those before it and itself; the padding behind a prompt is seen by no position that counts. */
-  #promptMask(batch: number, length: number): HostTensor {
-    const window = this.#options.config.slidingWindow ?? length
-    const width = length + this.#unusedPast
-    const data = new Float32Array(batch * length * width).fill(masked)
-    for (let query = 0; query < batch * length; query++) {
-      const position = query % length
-      const row = query * width
-      data.fill(0, row + Math.max(0, position - window + 1), row + position + 1)
+  /** Runs the graph and gives each row its next token. @returns the new keys and values */
+  async #run(rows: readonly Row[], feeds: Record<string, HostTensor>, onToken: OnToken | undefined): Promise<Record<string, HostTensor>> {
+    const column = [rows.length, 1]
+    const choice = {
+      draw: { data: Float32Array.from(rows, (row) => row.nextDraw()), shape: column },
+      inverse_temperature: { data: Float32Array.from(rows, (row) => row.inverseTemperature), shape: column },
     }
-    return { data, shape: [batch, 1, length, width] }
+    const wanted = rows.some((row) => row.needsLogits) ? this.#program.outputs : this.#outputsButLogits
+    const results = await this.#program.run({ ...this.#options.parameters, ...feeds, ...choice }, wanted)
+    const choices = readChoices(results)
+    rows.forEach((row, i) => {
+      const { id, text } = row.take(choices, i)
+      onToken?.(row.index, row.sample, id, text)
+    })
+    return results
   }
 
   /** Positions of the past while prompts are read, all masked: none, but a tensor of no size crashes WebGPU. */
   get #unusedPast(): number {
     return this.#options.device === 'webgpu' ? 1 : 0
   }
+}
 
-  /** The new position first, then the room of the cache, of which each row sees its own length. */
-  #stepMask(cache: KeyValueCache): HostTensor {
-    const width = 1 + cache.room
-    const data = new Float32Array(cache.rows * width).fill(masked)
-    for (let row = 0; row < cache.rows; row++) {
-      const length = cache.length(row)
-      const seen = Math.min(length, (this.#options.config.slidingWindow ?? Infinity) - 1)
-      data[row * width] = 0
-      data.fill(0, row * width + 1 + length - seen, row * width + 1 + length)
+/**
+ * Takes as many waiting groups as fit into the batch and into one run. A group of more rows than a batch has is split:
+ * its prompt is computed once for each part.
+ */
+function admit(waiting: Group[], running: number): Group[] {
+  const admitted: Group[] = []
+  let places = maxRows - running
+  while (waiting.length > 0) {
+    const { prompt, rows } = waiting[0]!
+    if (admitted.length > 0 && (admitted.length + 1) * admitted[0]!.prompt.length > promptBudget) break
+    if (rows.length > places) {
+      if (places < maxRows) break
+      admitted.push({ prompt, rows: rows.slice(0, maxRows) })
+      waiting[0] = { prompt, rows: rows.slice(maxRows) }
+      break
     }
-    return { data, shape: [cache.rows, 1, 1, width] }
+    admitted.push(waiting.shift()!)
+    places -= rows.length
   }
-
-  #takeTokens(rows: readonly Row[], results: Readonly<Record<string, HostTensor>>, onToken: OnToken | undefined): void {
-    const logits = results['logits']!.data as Float32Array
-    const peaks = results['peak_logit']!.data as Float32Array
-    const peakProbabilities = results['peak_probability']!.data as Float32Array
-    const { vocabSize } = this.#options.config
-    rows.forEach((row, i) => {
-      const ofRow = logits.subarray(i * vocabSize, (i + 1) * vocabSize)
-      const id = sampleToken(ofRow, row.request, row.random)
-      row.ids.push(id)
-      row.logprobs.push(ofRow[id]! - peaks[i]! + Math.log(peakProbabilities[i]!))
-      if (!this.#isEnd(id)) row.stream.push(id)
-      row.completion = this.#finished(row)
-      const text = row.completion?.text ?? withoutStopPrefix(row.stream.text, row.request.stop ?? [])
-      onToken?.(row.index, id, text.slice(row.printed))
-      row.printed = Math.max(row.printed, text.length)
-    })
-  }
-
-  #isEnd(id: number): boolean {
-    return this.#options.config.eosTokenIds.includes(id)
-  }
-
-  /** The completion of a row that has come to its end. */
-  #finished(row: Row): Completion | undefined {
-    const { request, ids, logprobs, stream } = row
-    const ended = this.#isEnd(ids.at(-1)!)
-    const stopAt = firstStop(stream.text, request.stop ?? [])
-    const full = ids.length >= Math.min(request.maxTokens, this.#options.config.maxPositions - request.prompt.length)
-    if (!ended && stopAt === undefined && !full) return undefined
-    stream.flush()
-    return {
-      text: stream.text.slice(0, stopAt),
-      ids,
-      logprobs,
-      finishReason: ended || stopAt !== undefined ? 'stop' : 'length',
-      usage: { promptTokens: request.prompt.length, completionTokens: ids.length },
-    }
-  }
+  return admitted
 }
 
-interface StepOutput {
-  readonly rows: readonly Row[]
-  readonly results: Readonly<Record<string, HostTensor>>
-}
-
-/** Takes as many waiting rows as fit into one run; at least one. */
-function admit(waiting: Row[], places: number): Row[] {
-  const longest = waiting[0]!.request.prompt.length
-  return waiting.splice(0, Math.max(1, Math.min(places, Math.floor(promptBudget / longest))))
-}
-
-/** Where the earliest stop string begins. */
-function firstStop(text: string, stops: readonly string[]): number | undefined {
-  const places = stops.map((stop) => text.indexOf(stop)).filter((place) => place >= 0)
-  return places.length === 0 ? undefined : Math.min(...places)
-}
-
-/** The text without an end that may become a stop string. */
-function withoutStopPrefix(text: string, stops: readonly string[]): string {
-  let held = 0
-  for (const stop of stops) {
-    for (let length = Math.min(stop.length - 1, text.length); length > held; length--) {
-      if (text.endsWith(stop.slice(0, length))) held = length
-    }
+/** Rows that came to their end leave the batch; the last row takes a free place, as in the cache. */
+function removeFinished(rows: Row[], cache: KeyValueCache): void {
+  for (let row = rows.length - 1; row >= 0; row--) {
+    if (rows[row]!.completion === undefined) continue
+    cache.remove(row)
+    rows[row] = rows.at(-1)!
+    rows.pop()
   }
-  return text.slice(0, text.length - held)
 }
 
 function unusedPast({ layers, kvHeads, headDim }: ModelConfig, batch: number, positions: number): Record<string, HostTensor> {

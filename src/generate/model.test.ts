@@ -24,6 +24,8 @@ test('parameters out of range are refused by name, not a number among them', asy
     [{ topK: 1.5 }, /top_k is 1.5/],
     [{ maxTokens: 0 }, /max_tokens is 0/],
     [{ maxTokens: NaN }, /max_tokens is NaN/],
+    [{ samples: 0 }, /samples is 0/],
+    [{ samples: 2.5 }, /samples is 2.5/],
     [{ stop: ['a', ''] }, /stop string is empty/],
     [{ prompt: [] }, /prompt is empty/],
     [{ prompt: [5, 288] }, /token id 288 is outside/],

@@ -30,8 +30,9 @@ export interface LoadedModel extends AsyncDisposable {
   /** For each sequence of n token ids, natural log-probabilities of its last n − 1 tokens given those before. */
   score(sequences: readonly { readonly ids: readonly number[] }[]): Promise<Float32Array[]>
   /**
-   * Completes prompts, all in one batch; a completion does not depend on the others.
-   * `onToken` hears of each token: its request's index, its id, and the text that can be printed by then.
+   * Completes prompts, all in one batch: the first request's samples, then the second's, and so on. A completion does
+   * not depend on the others. `onToken` hears of each token: its request's index and sample, its id, and the text that
+   * can be printed by then.
    * Throws a UserError for a sampling parameter out of range or a prompt longer than the model's context.
    */
   generate(requests: readonly GenerateRequest[], onToken?: (event: TokenEvent) => void): Promise<Completion[]>
@@ -76,6 +77,10 @@ function checkRequest(request: GenerateRequest, config: ModelConfig): void {
   checkSampling(request)
   if (!(Number.isInteger(request.maxTokens) && request.maxTokens >= 1)) {
     throw new UserError(`max_tokens is ${request.maxTokens}: it must be a whole number from 1`, { exitCode: 2 })
+  }
+  const { samples } = request
+  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
+    throw new UserError(`samples is ${samples}: it must be a whole number from 1`, { exitCode: 2 })
   }
   if (request.stop?.includes('') === true) throw new UserError('a stop string is empty: it would end every answer at once', { exitCode: 2 })
   if (request.prompt.length === 0) throw new UserError('the prompt is empty: it needs at least one token', { exitCode: 2 })

@@ -20,11 +20,27 @@ export function checkSampling({ temperature, topK, topP }: SamplingOptions): voi
   if (topP !== undefined && !(topP > 0 && topP <= 1)) refuse('top_p', topP, 'above 0 and at most 1')
 }
 
-/** The next token's id. Ties go to the lower id. @param logits [V] */
-export function sampleToken(logits: Float32Array, { temperature, topK, topP }: SamplingOptions, random: Random): number {
-  if (temperature === 0 || topK === 1) return largest(logits)
-  const candidates = topCandidates(logits, topK, topP, temperature)
-  return draw(candidates, random)
+/** Whether the likeliest token is taken, without chance. */
+export function isGreedy({ temperature, topK }: SamplingOptions): boolean {
+  return temperature === 0 || topK === 1
+}
+
+/** Whether some tokens are left out. */
+export function isTruncated({ topK, topP }: SamplingOptions): boolean {
+  return topK !== undefined || topP !== undefined
+}
+
+/** The next token's place among the logits, [V] or a part of them. Of equal ones the lower is the likelier. */
+export function sampleToken(logits: Float32Array, options: SamplingOptions, random: Random): number {
+  if (isGreedy(options)) return largest(logits)
+  const { temperature, topK, topP } = options
+  const peak = logits[largest(logits)]!
+  const weightOf = (logit: number): number => Math.exp((logit - peak) / temperature)
+  if (!isTruncated(options)) return draw(Float64Array.from(logits, weightOf), random)
+  // Stable: equal logits stay in the order of their ids.
+  const sorted = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b).subarray(0, topK)
+  const weights = Float64Array.from(sorted, (id) => weightOf(logits[id]!))
+  return sorted[draw(topP === undefined ? weights : weights.subarray(0, nucleusSize(weights, topP)), random)]!
 }
 
 function largest(values: Float32Array): number {
@@ -33,30 +49,9 @@ function largest(values: Float32Array): number {
   return best
 }
 
-interface Candidates {
-  readonly ids: ArrayLike<number>
-  /** Not normalized, the most likely one 1. */
-  readonly weights: Float64Array
-}
-
-function topCandidates(logits: Float32Array, topK: number | undefined, topP: number | undefined, temperature: number): Candidates {
-  const peak = logits[largest(logits)]!
-  const weightOf = (id: number): number => Math.exp((logits[id]! - peak) / temperature)
-  if (topK === undefined && topP === undefined) {
-    const ids = Uint32Array.from(logits.keys())
-    return { ids, weights: Float64Array.from(ids, weightOf) }
-  }
-  // Stable: equal logits stay in the order of their ids.
-  const sorted = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b)
-  const ids = sorted.subarray(0, topK ?? sorted.length)
-  const weights = Float64Array.from(ids, weightOf)
-  const count = topP === undefined ? ids.length : nucleusSize(weights, topP)
-  return { ids: ids.subarray(0, count), weights: weights.subarray(0, count) }
-}
-
 /** How many of the descending weights it takes to reach the share p; at least one. */
 function nucleusSize(weights: Float64Array, p: number): number {
-  const target = p * weights.reduce((sum, weight) => sum + weight, 0)
+  const target = p * total(weights)
   let sum = 0
   for (let i = 0; i < weights.length; i++) {
     sum += weights[i]!
@@ -65,11 +60,21 @@ function nucleusSize(weights: Float64Array, p: number): number {
   return weights.length
 }
 
-function draw({ ids, weights }: Candidates, random: Random): number {
-  let left = (random.uint32() / 2 ** 32) * weights.reduce((sum, weight) => sum + weight, 0)
+/** The place of a weight, each as likely as its share; none that is 0. */
+function draw(weights: Float64Array, random: Random): number {
+  let left = (random.uint32() / 2 ** 32) * total(weights)
+  let last = 0
   for (let i = 0; i < weights.length; i++) {
+    if (weights[i] === 0) continue
     left -= weights[i]!
-    if (left < 0) return ids[i]!
+    if (left < 0) return i
+    last = i
   }
-  return ids[ids.length - 1]!
+  return last
+}
+
+function total(weights: Float64Array): number {
+  let sum = 0
+  for (const weight of weights) sum += weight
+  return sum
 }

@@ -26,7 +26,9 @@ export interface OpenRequest {
 }
 
 export interface TokenEvent {
+  /** The request's place in its list, and the completion's among the request's samples. */
   readonly request: number
+  readonly sample: number
   readonly id: number
   readonly text: string
 }
@@ -58,7 +60,7 @@ serve<TokenEvent>({
   async generate(requests: readonly GenerateRequest[], emit): Promise<Completion[]> {
     const { model, parts, parameters, placement } = current()
     engine ??= Engine.compile({ ...placement, config: model.config, parts, parameters, tokenizer: model.tokenizer })
-    return (await engine).generate(requests, (request, id, text) => { emit({ request, id, text }) })
+    return (await engine).generate(requests, (request, sample, id, text) => { emit({ request, sample, id, text }) })
   },
 })
 

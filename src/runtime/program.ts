@@ -59,15 +59,23 @@ export class Program {
     }
   }
 
-  /** Feeds that the graph does not use are ignored. */
-  async run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
+  /** The names under which `run` returns values. */
+  get outputs(): readonly string[] {
+    return this.#session.outputNames
+  }
+
+  /**
+   * Feeds that the graph does not use are ignored.
+   * @param outputs which values to return; the others are not copied to the host. All of them unless given
+   */
+  async run(feeds: Readonly<Record<string, HostTensor>>, outputs?: readonly string[]): Promise<Record<string, HostTensor>> {
     const fed: Record<string, ort.Tensor> = {}
     for (const name of this.#inputs) {
       const value = feeds[name]
       if (value === undefined) throw new Error(`the graph's input ${name} was not fed`)
       fed[name] = toOrt(value)
     }
-    const results = await this.#session.run(fed, this.#runOptions)
+    const results = await this.#session.run(fed, outputs ?? this.outputs, this.#runOptions)
     return Object.fromEntries(
       Object.entries(results).map(([name, tensor]) => [name, { data: tensor.data as HostData, shape: tensor.dims }]),
     )

@@ -4,10 +4,10 @@
  * values are outputs, which it does.
  */
 import { cachedAttention } from '../../tensor/functions.ts'
-import { reduceMax, softmax } from '../../tensor/operators.ts'
 import { input, type Tensor } from '../../tensor/tensor.ts'
 import type { ModelConfig } from '../config.ts'
 import { decoderLayers, finalHidden, type DecoderParts } from './decoder.ts'
+import { nextToken } from './next-token.ts'
 import { rotaryInputs } from './rotary.ts'
 
 /** Names of the cached graph's inputs and outputs for one layer. */
@@ -18,12 +18,9 @@ export const cacheNames = {
 
 /**
  * Graph inputs: `ids` [B, S], the rotations (rotary.ts), `mask` [B, 1, S, S + P], `lengths` = [S, P],
- * `target_positions` [N] (index into [B * S] of the position whose next token is asked for), the past of each layer
- * [B, G, P, D]. Outputs: `logits` [N, V], the largest of each row and its probability, `peak_logit` and
- * `peak_probability` [N], and the new keys and values of each layer [B, G, S, D].
- *
- * log Σ exp(logits) = peak_logit − log peak_probability; the logarithm is left to the host, since ONNX Runtime rounds an
- * element of a short vector otherwise than one of a long one, and a row's bits would depend on its batch.
+ * `target_positions` [N] (index into [B * S] of the position whose next token is asked for; one may be named several
+ * times), those of the choice among tokens (next-token.ts), the past of each layer [B, G, P, D].
+ * Outputs: `logits` [N, V], those of the choice, and the new keys and values of each layer [B, G, S, D].
  */
 export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<string, Tensor> {
   const outputs = new Map<string, Tensor>()
@@ -38,6 +35,5 @@ export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<str
     return cachedAttention(q, k, v, { k: input(past.k, 'float32', pastShape), v: input(past.v, 'float32', pastShape), lengths }, mask)
   })
   const logits = parts.logits(finalHidden(config, parts, hidden, input('target_positions', 'int64', ['N'])))
-  outputs.set('logits', logits)
-  return outputs.set('peak_logit', reduceMax(logits, [-1])).set('peak_probability', reduceMax(softmax(logits), [-1]))
+  return new Map([...outputs, ['logits', logits], ...nextToken(logits)])
 }
