@@ -1,0 +1,57 @@
+import { siblingModule, WorkerClient } from '../../runtime/worker.ts'
+
+/** What ran into its time limit. */
+export class TimeLimitError extends Error {
+  constructor(milliseconds: number) {
+    super(`took longer than ${milliseconds} ms`)
+  }
+}
+
+/**
+ * Work on other people's patterns, a call at a time, each ended at its time limit. A pattern such as (a+)+$ can keep a
+ * thread busy for years, so it gets a thread that can be taken away; the next call starts another.
+ */
+export class TimedWorker {
+  readonly #limit: number
+  #client: Promise<WorkerClient> | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  /** @param limit milliseconds of one call, the start of the thread not counted */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Calls a function of timed-service.ts. Throws TimeLimitError where it is not done in time. */
+  call<Result>(method: string, argument: unknown): Promise<Result> {
+    const result = this.#last.then(() => this.#call<Result>(method, argument))
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+
+  async close(): Promise<void> {
+    await (await this.#client)?.close()
+  }
+
+  async #call<Result>(method: string, argument: unknown): Promise<Result> {
+    const client = await (this.#client ??= start())
+    let timer: NodeJS.Timeout | undefined
+    const overrun = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#client = undefined
+        reject(new TimeLimitError(this.#limit))
+        void client.close()
+      }, this.#limit)
+    })
+    try {
+      return await Promise.race([client.call<Result>(method, argument), overrun])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+async function start(): Promise<WorkerClient> {
+  const client = new WorkerClient(siblingModule(import.meta, './timed-service'))
+  await client.call('start', undefined)
+  return client
+}
