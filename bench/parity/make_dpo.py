@@ -52,9 +52,10 @@ from trl import DPOConfig, DPOTrainer
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
+import plain_preference
 from make_sft import load
 from make_tiny import FIXTURES as MODELS
-from trl_runs import FIXTURES, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
+from trl_runs import FIXTURES, compare, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
 
 PAIRS = [
     {"prompt": "What is the code for fever?", "chosen": "R50.9 - Fever, unspecified", "rejected": "I do not know."},
@@ -83,7 +84,7 @@ METRICS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/acc
 
 def description(model: str, loss: str, rows: int = 8, full: bool = False, accumulation: int = 1, beta: float = 0.1,
                 gamma: float | None = None, **recipe) -> dict:
-    settings = {"loss": loss, "beta": beta, **({} if gamma is None else {"gamma": gamma})}
+    settings = {"loss": loss, "beta": beta, **({} if gamma is None else {"simpo_gamma": gamma})}
     return {"model": model, "rows": PAIRS[:rows], "full": full, "accumulation": accumulation,
             "recipe": complete_recipe("dpo", {**recipe, "dpo": settings}, full)}
 
@@ -132,7 +133,7 @@ def trainer_of(settings: dict):
     loss, beta = settings["loss"], settings["beta"]
     if loss == "simpo":
         return SimpoTrainer, lambda arguments: CPOConfig(**arguments, loss_type="simpo", beta=beta, cpo_alpha=0.0,
-                                                         simpo_gamma=settings["gamma"], remove_unused_columns=False)
+                                                         simpo_gamma=settings["simpo_gamma"], remove_unused_columns=False)
     if loss == "orpo":
         return OddsTrainer, lambda arguments: ORPOConfig(**arguments, beta=beta, remove_unused_columns=False)
     return DPOTrainer, lambda arguments: DPOConfig(**arguments, loss_type=[loss], beta=beta)
@@ -167,8 +168,9 @@ def make(name: str, output: Path) -> None:
     head = {"model": described["model"], "recipe": recipe, "accumulation": described["accumulation"], "rows": rows,
             "tokens": tokens, "reference": reference}
     write_fixture(output / f"{name}.json", head, steps, trainer.model)
-    print(f"{name}: loss {steps[0]['loss']:.6f} -> {steps[-1]['loss']:.6f}, "
-          f"margin {steps[0]['rewards/margins']:.1e} -> {steps[-1]['rewards/margins']:.4f}")
+    plain = plain_preference.train_dpo(initial, recipe, tokens, reference)
+    print(f"{name}: margin {steps[0]['rewards/margins']:.1e} -> {steps[-1]['rewards/margins']:.4f}; "
+          + compare(steps, plain))
 
 
 def check_start(recipe: dict, first: dict, reference: list[dict], tokens: list[dict]) -> None:

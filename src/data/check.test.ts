@@ -7,7 +7,8 @@ import { tokenizerFromDirectory } from '../models/tokenizer/tokenizer-directory.
 import { checkData } from './check.ts'
 import { colourRow } from './colour.ts'
 import { readRows } from './read.ts'
-import { renderRow, renderRows } from './render.ts'
+import { renderRow } from './render.ts'
+import { renderSft, renderTrees } from './tree.ts'
 import { sftRowKinds } from './rows.ts'
 
 const tokenizer = await tokenizerFromDirectory(join(import.meta.dirname, '..', 'models', 'fixtures', 'tokenizers', 'smollm'))
@@ -50,12 +51,12 @@ test('a report goes through the file line by line and counts', async () => {
 
 test('what is counted is what training takes', async () => {
   const report = await checkData(general, tokenizer, { maxLength: 64 })
-  const trained = renderRows(await readRows(general, sftRowKinds), tokenizer, { maxLength: 64 })
-  assert.equal(report.usable, trained.rows.length)
+  const trained = renderTrees(await readRows(general, sftRowKinds), renderSft, tokenizer, { maxLength: 64 })
+  assert.equal(report.usable, trained.trees.length)
   assert.equal(report.truncated, trained.truncated.length)
   assert.equal(report.dropped, trained.dropped.length)
-  assert.equal(report.tokens?.total, trained.rows.reduce((sum, row) => sum + row.ids.length, 0))
-  assert.equal(report.tokens?.loss, trained.rows.reduce((sum, row) => sum + row.mask.filter(Boolean).length, 0))
+  assert.equal(report.tokens?.total, trained.trees.reduce((sum, { branches: [row] }) => sum + row!.ids.length, 0))
+  assert.equal(report.tokens?.loss, trained.trees.reduce((sum, { branches: [row] }) => sum + row!.mask.filter(Boolean).length, 0))
   const { shortest, median, percentile95, longest } = report.tokens!
   assert.ok(shortest < median && median < percentile95 && percentile95 <= longest)
 })

@@ -30,7 +30,7 @@ function predictions(batch: PackedBatch): string[] {
     const position = batch.positions[at]!
     const context = batch.ids.subarray(at - position, at + 1)
     const owner = batch.segments[at]!
-    assert.equal(batch.targets.rows[n], owner)
+    assert.equal(batch.sequences.trees[batch.targets.sequences[n]!], owner)
     assert.ok(batch.segments.subarray(at - position, at + 1).every(segment => segment === owner))
     return `${owner}: ${context.join(' ')} -> ${batch.targets.labels[n]}`
   })

@@ -165,9 +165,9 @@ function csvRows(text: string, file: string): Parsed<unknown>[] {
   })
 }
 
-/** A cell is text; only conversations are written as JSON. */
+/** A cell is text; only conversations and labels are written as JSON. */
 function cell(column: string, text: string): unknown {
-  if (column !== 'messages') return text
+  if (column !== 'messages' && column !== 'label') return text
   try {
     return JSON.parse(text) as unknown
   } catch {

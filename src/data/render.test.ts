@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { tokenizerFromDirectory } from '../models/tokenizer/tokenizer-directory.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
-import { renderRow, renderRows, truncateRow } from './render.ts'
+import { renderRow, truncateRow } from './render.ts'
 import type { RenderedRow } from './render.ts'
+import { renderSft, renderTrees } from './tree.ts'
 import type { SftRow } from './rows.ts'
 
 const fixtures = join(import.meta.dirname, '..', 'models', 'fixtures', 'tokenizers')
@@ -127,19 +128,19 @@ test('rows are cut to max_length from the end; rows that lose all their loss are
   const long: SftRow = { prompt: 'hi', completion: 'yes '.repeat(200) }
   const lost: SftRow = { prompt: 'hi '.repeat(200), completion: 'yes' }
   const rows = [short, long, lost].map((row, i) => ({ where: `rows.jsonl:${i + 1}`, row }))
-  const result = renderRows(rows, smollm, { maxLength: 64 })
-  assert.deepEqual(result.places, ['rows.jsonl:1', 'rows.jsonl:2'])
+  const result = renderTrees(rows, renderSft, smollm, { maxLength: 64 })
+  assert.deepEqual(result.sources.map(({ where }) => where), ['rows.jsonl:1', 'rows.jsonl:2'])
   assert.deepEqual(result.truncated, ['rows.jsonl:2', 'rows.jsonl:3'])
   assert.deepEqual(result.dropped, ['rows.jsonl:3'])
-  assert.deepEqual(result.rows[1]?.ids, renderRow(long, smollm).ids.slice(0, 64))
-  assert.throws(() => renderRows(rows.slice(2), smollm, { maxLength: 64 }), /max_length 64 cuts .* every row \(1 in all, .*rows\.jsonl:3/)
+  assert.deepEqual(result.trees[1]?.branches[0]?.ids, renderRow(long, smollm).ids.slice(0, 64))
+  assert.throws(() => renderTrees(rows.slice(2), renderSft, smollm, { maxLength: 64 }), /max_length 64 cuts .* every row \(1 in all, .*rows\.jsonl:3/)
   const whole = renderRow(short, smollm)
   assert.equal(truncateRow(whole, whole.ids.length), whole)
 })
 
 test('what cannot be rendered is reported with its place', () => {
   const rows = [{ where: 'rows.jsonl:9', row: { prompt: 'say th', completion: 'e' } }]
-  assert.throws(() => renderRows(rows, smollm, { template: 'none', maxLength: 64 }), { message: /^rows\.jsonl:9: /, exitCode: 2 })
+  assert.throws(() => renderTrees(rows, renderSft, smollm, { template: 'none', maxLength: 64 }), { message: /^rows\.jsonl:9: /, exitCode: 2 })
 })
 
 test('a model whose end token also pads learns to end', () => {

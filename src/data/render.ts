@@ -1,7 +1,6 @@
-import { UserError, messageOf } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import type { Message, Tokenizer } from '../models/tokenizer/tokenizer.ts'
-import type { Located } from './read.ts'
-import type { MessagesRow, PromptCompletionRow, SftRow } from './rows.ts'
+import type { MessagesRow, PromptCompletionRow, SftRow, Turns } from './rows.ts'
 
 /** A training row as token ids. */
 export interface RenderedRow {
@@ -30,8 +29,8 @@ export interface RenderOptions {
  */
 export function renderRow(row: SftRow, tokenizer: Tokenizer, options: RenderOptions = {}): RenderedRow {
   if ('messages' in row) return renderMessages(row, tokenizer, options)
-  const text = plainText(row, tokenizer, options)
-  return text === undefined ? renderTurns(row, tokenizer) : renderPlain(text, tokenizer)
+  const raw = isRaw([row.prompt, row.completion], tokenizer, options)
+  return raw ? renderPlain(row as { prompt: string; completion: string }, tokenizer) : renderTurns(row, tokenizer)
 }
 
 function renderMessages({ messages }: MessagesRow, tokenizer: Tokenizer, options: RenderOptions): RenderedRow {
@@ -89,11 +88,22 @@ function renderPlain({ prompt, completion }: { prompt: string; completion: strin
   if (tokenizer.eosTokenId === undefined) {
     throw new UserError('the tokenizer names no end token (eos_token), so the model could not learn to stop.')
   }
-  const begin = tokenizer.addBos && tokenizer.bosTokenId !== undefined ? [tokenizer.bosTokenId] : []
-  const promptIds = [...begin, ...tokenizer.encode(prompt)]
-  const ids = [...begin, ...tokenizer.encode(prompt + completion), tokenizer.eosTokenId]
+  const promptIds = [...beginning(tokenizer), ...tokenizer.encode(prompt)]
+  const ids = [...beginning(tokenizer), ...tokenizer.encode(prompt + completion), tokenizer.eosTokenId]
   return afterPrompt(promptIds, ids, 'a token spans the end of the prompt and the beginning of the completion; ' +
     'let the prompt end before a space or line break and the completion begin with it')
+}
+
+/** Token ids of a prompt as the model answers it: with the generation prompt, or as it is where there is no template. */
+export function renderPrompt(prompt: Turns, tokenizer: Tokenizer, options: RenderOptions = {}): Int32Array {
+  const raw = isRaw([prompt], tokenizer, options)
+  return Int32Array.from(raw
+    ? [...beginning(tokenizer), ...tokenizer.encode(prompt as string)]
+    : tokenizer.encodeChat(asTurns(prompt, 'user'), { generationPrompt: true }))
+}
+
+function beginning({ addBos, bosTokenId }: Tokenizer): number[] {
+  return addBos && bosTokenId !== undefined ? [bosTokenId] : []
 }
 
 function afterPrompt(promptIds: readonly number[], ids: readonly number[], reason: string): RenderedRow {
@@ -108,20 +118,16 @@ function rendered(ids: readonly number[], mask: Uint8Array): RenderedRow {
   return { ids: Int32Array.from(ids), mask }
 }
 
-/** Both strings where the row is to be taken raw; undefined where the chat template renders it. */
-function plainText(
-  { prompt, completion }: PromptCompletionRow,
-  tokenizer: Tokenizer,
-  options: RenderOptions,
-): { prompt: string; completion: string } | undefined {
-  const plain = typeof prompt === 'string' && typeof completion === 'string'
+/** Whether turns are plain strings that are to be taken as they are; false where the chat template renders them. */
+function isRaw(turns: readonly Turns[], tokenizer: Tokenizer, options: RenderOptions): boolean {
+  const plain = turns.every(turn => typeof turn === 'string')
   if (options.template === 'none' && !plain) {
-    throw new UserError('prompt and completion must be plain strings where the recipe says template: none.')
+    throw new UserError('prompts and completions must be plain strings where the recipe says template: none.')
   }
-  return plain && (options.template === 'none' || !tokenizer.hasTemplate) ? { prompt, completion } : undefined
+  return plain && (options.template === 'none' || !tokenizer.hasTemplate)
 }
 
-function asTurns(turns: PromptCompletionRow['prompt'], role: string): Message[] {
+function asTurns(turns: Turns, role: string): Message[] {
   return typeof turns === 'string' ? [{ role, content: turns }] : turns.map(asMessage)
 }
 
@@ -133,62 +139,8 @@ function isPrefix(prefix: readonly number[], ids: readonly number[]): boolean {
   return prefix.length <= ids.length && prefix.every((id, index) => id === ids[index])
 }
 
-/** Rows ready to train on, and what became of those that are not among them. */
-export interface RenderedRows {
-  readonly rows: readonly RenderedRow[]
-  /** Where each of `rows` came from. */
-  readonly places: readonly string[]
-  /** Rows that lost their end to `maxLength`, dropped ones included. */
-  readonly truncated: readonly string[]
-  /** Rows left out because `maxLength` cut away every token that carries loss. */
-  readonly dropped: readonly string[]
-}
-
-/**
- * Renders rows and cuts them to `maxLength` tokens, keeping the start.
- * Throws a UserError that names the first row that cannot be rendered, or where no row is left.
- */
-export function renderRows(
-  rows: readonly Located<SftRow>[],
-  tokenizer: Tokenizer,
-  options: RenderOptions & { readonly maxLength: number },
-): RenderedRows {
-  const kept: RenderedRow[] = []
-  const places: string[] = []
-  const truncated: string[] = []
-  const dropped: string[] = []
-  for (const { where, row } of rows) {
-    const whole = renderLocated(row, where, tokenizer, options)
-    const cut = truncateRow(whole, options.maxLength)
-    if (cut !== whole) truncated.push(where)
-    if (cut.mask.includes(1)) {
-      kept.push(cut)
-      places.push(where)
-    } else {
-      dropped.push(where)
-    }
-  }
-  if (kept.length === 0) {
-    throw new UserError(
-      `max_length ${options.maxLength} cuts every token that carries loss from every row ` +
-        `(${rows.length} in all, the first is ${dropped[0] ?? 'missing'}). Raise max_length or shorten the prompts.`,
-      { exitCode: 2 },
-    )
-  }
-  return { rows: kept, places, truncated, dropped }
-}
-
 /** The first `maxLength` tokens of a row; the row itself where it is not longer. */
 export function truncateRow(row: RenderedRow, maxLength: number): RenderedRow {
   if (row.ids.length <= maxLength) return row
   return { ids: row.ids.slice(0, maxLength), mask: row.mask.slice(0, maxLength) }
-}
-
-function renderLocated(row: SftRow, where: string, tokenizer: Tokenizer, options: RenderOptions): RenderedRow {
-  try {
-    return renderRow(row, tokenizer, options)
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    throw new UserError(`${where}: ${messageOf(error)}`, { exitCode: 2, cause: error })
-  }
 }

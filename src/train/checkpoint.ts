@@ -16,9 +16,11 @@ export const TrainState = z.strictObject({
   epoch: z.number().nonnegative(),
   /** The data loader's own state: what it needs to give the next batch. Any JSON. */
   loader: z.json(),
+  /** What the method remembers between steps (PPO's KL coefficient). Any JSON. */
+  learning: z.json().optional(),
   /** The run's seed; random numbers are derived from it and the step. */
   seed: z.int(),
-  /** The best held-out loss so far; null: none measured. */
+  /** The best held-out loss so far (of methods that learn from rewards: the negative reward); null: none measured. */
   best: z.strictObject({ step: z.int().nonnegative(), loss: z.number() }).nullable(),
   /** Evaluations since the best one. */
   evaluationsSinceBest: z.int().nonnegative(),

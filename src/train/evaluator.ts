@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { packRows } from '../data/pack.ts'
+import { packTrees } from '../data/pack.ts'
 import { readRows, type Located } from '../data/read.ts'
-import { renderRows, type RenderOptions, type RenderedRow } from '../data/render.ts'
+import type { RenderOptions } from '../data/render.ts'
 import { sftRowKinds, type SftRow } from '../data/rows.ts'
+import { renderSft, renderTrees, type RenderedTree } from '../data/tree.ts'
 import { forwardFeeds, packedLogprobs } from '../models/graph/forward.ts'
 import { RotaryTable } from '../models/graph/rotary.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
@@ -17,7 +18,7 @@ const evaluationTokens = 256
  * Mean cross-entropy per loss-carrying token, nats, of each set of rows under a policy as its parameters stand.
  * The forward graph is compiled for the purpose and released: between evaluations it takes no memory from training.
  */
-export async function evaluationLosses(policy: Policy, placement: Placement, sets: readonly (readonly RenderedRow[])[]): Promise<number[]> {
+export async function evaluationLosses(policy: Policy, placement: Placement, sets: readonly (readonly RenderedTree[])[]): Promise<number[]> {
   const outputs = new Map([['sum', sum(packedLogprobs(policy.config, policy.parts))]])
   const program = await Program.compile(outputs, { ...placement, weights: policy.weights, prepack: policy.prepack, shrink: true })
   try {
@@ -30,10 +31,10 @@ export async function evaluationLosses(policy: Policy, placement: Placement, set
   }
 }
 
-async function meanLoss(program: Program, policy: Policy, rotary: RotaryTable, rows: readonly RenderedRow[]): Promise<number> {
+async function meanLoss(program: Program, policy: Policy, rotary: RotaryTable, rows: readonly RenderedTree[]): Promise<number> {
   let total = 0
   let tokens = 0
-  for (const batch of packRows(rows, { maxTokens: evaluationTokens })) {
+  for (const batch of packTrees(rows, { maxTokens: evaluationTokens })) {
     const outputs = await program.run({ ...forwardFeeds(policy.config, batch, rotary), ...parameterFeeds(policy) })
     total -= (outputs['sum']!.data as Float32Array)[0]!
     tokens += batch.targets.labels.length
@@ -42,11 +43,11 @@ async function meanLoss(program: Program, policy: Policy, rotary: RotaryTable, r
 }
 
 /** The shipped general set, on which every run measures forgetting. Written for a chat; raw text without a template. */
-export async function generalRows(tokenizer: Tokenizer, options: RenderOptions, maxLength: number): Promise<readonly RenderedRow[]> {
+export async function generalRows(tokenizer: Tokenizer, options: RenderOptions, maxLength: number): Promise<readonly RenderedTree[]> {
   const file = join(import.meta.dirname, '../data/general.jsonl')
   const rows = await readRows<SftRow>(file, sftRowKinds)
   const asChat = tokenizer.hasTemplate && options.template !== 'none'
-  return renderRows(asChat ? rows : rows.map(asText), tokenizer, { ...options, maxLength }).rows
+  return renderTrees(asChat ? rows : rows.map(asText), renderSft, tokenizer, { ...options, maxLength }).trees
 }
 
 /** A conversation as plain text: its turns as lines, the last one the completion. */

@@ -11,8 +11,10 @@ export type TrainEvent =
       readonly tokens_per_second: number
       readonly memory_mb: number
       readonly eta_seconds: number
+      /** The method's own. */
+      readonly metrics: Readonly<Record<string, number>>
     }
-  | { readonly type: 'eval'; readonly step: number; readonly loss?: number; readonly general_loss?: number }
+  | { readonly type: 'eval'; readonly step: number; readonly loss?: number; readonly reward?: number; readonly general_loss?: number }
   | { readonly type: 'warning'; readonly text: string }
 
 /** What became of a run. */

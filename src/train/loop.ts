@@ -1,11 +1,11 @@
 import type { Loader } from '../data/loader.ts'
-import { packRows } from '../data/pack.ts'
-import type { RenderedRow } from '../data/render.ts'
+import type { RenderedTree } from '../data/tree.ts'
 import { UserError } from '../errors.ts'
 import { saveCheckpoint, type TrainState } from './checkpoint.ts'
 import { evaluationLosses } from './evaluator.ts'
 import type { TrainEvent } from './events.ts'
 import type { Learner } from './learner.ts'
+import { definite, type Learning } from './learning/learning.ts'
 import { createMonitor, peakMemoryMb } from './monitor.ts'
 import { clipGradients, firstNonFinite, type Optimizer } from './optimizer.ts'
 import type { Placement, Policy } from './policy.ts'
@@ -23,9 +23,8 @@ export interface LoopParts {
   readonly learner: Learner
   readonly optimizer: Optimizer
   readonly loader: Loader
-  readonly rows: readonly RenderedRow[]
-  readonly heldOut: readonly RenderedRow[] | undefined
-  readonly general: readonly RenderedRow[]
+  readonly learning: Learning
+  readonly general: readonly RenderedTree[]
   readonly totalSteps: number
   readonly emit: (event: TrainEvent) => void
   /** Asked after every step: true ends the run at a checkpoint. */
@@ -40,36 +39,41 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
   let state = start
   let savedStep = start.step
   let savedAt = Date.now()
-  if (state.step === 0) state = await evaluate(parts, state, true)
+  if (state.step === 0) state = await evaluate(parts, state, { heldOut: true, general: true })
 
   while (state.step < totalSteps && !shouldStop(progressOf(state), recipe.stop?.patience)) {
     state = await trainStep(parts, state, monitor)
     await letMessagesIn()
     // After the last step the training graph makes room for the evaluations that follow.
     if (state.step === totalSteps) await parts.learner.release()
-    const evaluated = evaluationDue(state.step, plan) && parts.heldOut !== undefined
-    if (evaluated) state = await evaluate(parts, state, false)
+    const evaluated = evaluationDue(state.step, plan) && recipe.eval !== undefined
+    if (evaluated) state = await evaluate(parts, state, { heldOut: true, general: false })
     const best = evaluated && isBest(progressOf(state), state.step) && recipe.keep === 'best'
     const { every_seconds, every_steps = Infinity } = recipe.checkpoint
     const patienceLost = shouldStop(progressOf(state), recipe.stop?.patience)
     if (patienceLost) reportStop(parts, state)
     const due = Date.now() - savedAt >= every_seconds * 1000 || state.step - savedStep >= every_steps
-    if (best || due || patienceLost || state.step === totalSteps || interrupted()) {
+    const over = state.step === totalSteps || patienceLost
+    // In the middle of a set of answers nothing is saved: a resumed run would have to sample them anew.
+    const whole = parts.learning.resumable !== false
+    if (over || (whole && (best || due || interrupted()))) {
       await checkpoint(parts, state, best ? state.best?.loss : undefined)
       savedStep = state.step
       savedAt = Date.now()
     }
-    if (interrupted()) break
+    if (interrupted() && (whole || over)) break
   }
   return state
 }
 
 async function trainStep(parts: LoopParts, state: TrainState, monitor: ReturnType<typeof createMonitor>): Promise<TrainState> {
-  const { recipe, learner, optimizer, policy, loader, rows, totalSteps, folder, emit } = parts
+  const { recipe, learner, learning, optimizer, policy, loader, totalSteps, folder, emit } = parts
   const began = performance.now()
   const step = state.step + 1
-  const batches = packRows(loader.next().rows.map((row) => rows[row]!), { maxTokens: recipe.tokens_per_micro_batch })
-  const { loss, metrics, gradients } = await learner.differentiate(batches)
+  const { batches, metrics: before = {} } = await learning.next(() => loader.next().rows, step)
+  const result = await learner.run(batches)
+  const { loss, metrics, gradients } = result
+  const after = learning.observe?.(result) ?? {}
   const grad_norm = clipGradients(gradients, recipe.optimizer.max_grad_norm)
   if (!Number.isFinite(loss) || !Number.isFinite(grad_norm)) throw diverged(parts, step, loss, gradients)
   const lr = recipe.optimizer.lr * scheduleFactor(recipe.schedule, state.step, totalSteps)
@@ -78,7 +82,7 @@ async function trainStep(parts: LoopParts, state: TrainState, monitor: ReturnTyp
   if (broken !== undefined) throw diverged(parts, step, loss, new Map([[broken, policy.values.get(broken)!]]))
 
   const seconds = (performance.now() - began) / 1000
-  const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0)
+  const tokens = batches.reduce((sum, { batch }) => sum + batch.tokens, 0)
   monitor.record(tokens, seconds)
   const { tokensPerSecond: tokens_per_second, etaSeconds: eta_seconds } = monitor.pace(totalSteps - step)
   const next: TrainState = {
@@ -86,12 +90,14 @@ async function trainStep(parts: LoopParts, state: TrainState, monitor: ReturnTyp
     step,
     epoch: loader.state.epoch + loader.state.index / loader.rowsPerEpoch,
     loader: { ...loader.state },
+    learning: learning.state,
     tokens: state.tokens + tokens,
     elapsedSeconds: state.elapsedSeconds + seconds,
   }
   const common = { step, loss, grad_norm, lr, tokens_per_second, memory_mb: Math.round(peakMemoryMb()) }
-  folder.logStep({ ...common, epoch: next.epoch, tokens: next.tokens, ...metrics })
-  emit({ type: 'step', steps: totalSteps, eta_seconds, ...common })
+  const own = definite({ ...before, ...metrics, ...after })
+  folder.logStep({ ...common, epoch: next.epoch, tokens: next.tokens, ...own })
+  emit({ type: 'step', steps: totalSteps, eta_seconds, ...common, metrics: own })
   return next
 }
 
@@ -114,20 +120,23 @@ function diverged({ folder }: LoopParts, step: number, loss: number, gradients: 
   return new UserError(message)
 }
 
-/** Losses on the held-out rows and, where `withGeneral`, on the general set; logged, and followed by early stopping. */
-export async function evaluate(parts: LoopParts, state: TrainState, withGeneral: boolean): Promise<TrainState> {
-  const { policy, placement, heldOut, general, folder, emit } = parts
-  const sets = new Map([
-    ...(heldOut === undefined ? [] : [['loss', heldOut] as const]),
-    ...(withGeneral ? [['general_loss', general] as const] : []),
-  ])
-  const losses = await evaluationLosses(policy, placement, [...sets.values()])
-  const measured: { loss?: number; general_loss?: number } = Object.fromEntries([...sets.keys()].map((name, i) => [name, losses[i]!]))
+/** What is to be measured: the held-out rows, the loss on the general set. */
+export interface EvaluationScope {
+  readonly heldOut: boolean
+  readonly general: boolean
+}
+
+/** Measures, logs, and says what it means for early stopping. */
+export async function evaluate(parts: LoopParts, state: TrainState, scope: EvaluationScope): Promise<TrainState> {
+  const { policy, placement, learning, general, folder, emit } = parts
+  const { objective, metrics } = (scope.heldOut ? await learning.evaluate(state.step) : undefined) ?? {}
+  const [generalLoss] = scope.general ? await evaluationLosses(policy, placement, [general]) : []
+  const measured = { ...metrics, ...(generalLoss === undefined ? {} : { general_loss: generalLoss }) }
   folder.logEvent({ type: 'evaluation', step: state.step, ...measured })
   emit({ type: 'eval', step: state.step, ...measured })
   // The base's own loss, before the first step, is no result of training that could be kept.
-  if (measured.loss === undefined || state.step === 0) return state
-  return { ...state, ...afterEvaluation(progressOf(state), state.step, measured.loss) }
+  if (objective === undefined || state.step === 0) return state
+  return { ...state, ...afterEvaluation(progressOf(state), state.step, objective) }
 }
 
 function progressOf({ best, evaluationsSinceBest }: TrainState): Progress {

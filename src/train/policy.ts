@@ -16,10 +16,14 @@ export interface Policy {
   readonly parameters: ReadonlyMap<string, Tensor>
   /** Updated in place by the optimizer. */
   readonly values: ReadonlyMap<string, Float32Array<ArrayBuffer>>
+  /** A scalar head over the hidden states, [1, H], among the parameters: a reward model's, or the critic's of PPO. */
+  readonly scalarHead?: Tensor | undefined
+  /** The decoder whose hidden states the critic reads where they are not the policy's own. */
+  readonly critic?: DecoderParts | undefined
   /** The frozen base's weights; undefined where all are trained. */
   readonly weights: WeightFile | undefined
   /**
-   * Whether ONNX Runtime rearranges the frozen weights. The int8 kernels need it; in f32 long batches are as fast
+   * Whether ONNX Runtime rearranges the frozen weights. The integer kernels need it; in f32 long batches are as fast
    * without, and a third of the memory is saved: both passes read the one memory-mapped copy.
    */
   readonly prepack: boolean
@@ -41,7 +45,7 @@ export function parameterFeeds({ parameters, values }: Policy): Record<string, H
 /** A low-rank adapter over a frozen base. */
 export function loraPolicy(config: ModelConfig, adapter: Adapter, precision: Precision, weights: WeightFile): Policy {
   const { parts, parameters } = withLora(frozenParts(config, precision), config, adapter.config)
-  return { config, parts, parameters, values: adapter.parameters, weights, prepack: precision !== 'f32' }
+  return { config, parts, parameters, values: adapter.parameters, weights, prepack: precision === 'int8' || precision === 'int4' }
 }
 
 /** Every weight of the model, for full fine-tuning. */

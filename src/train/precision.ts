@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { writeFileDurably } from '../files.ts'
-import type { RenderedRow } from '../data/render.ts'
+import type { RenderedTree } from '../data/tree.ts'
 import type { ModelFiles } from '../models/files.ts'
 import { frozenParts, type Precision } from '../models/graph/parts.ts'
 import { prepareWeights } from '../models/prepare.ts'
@@ -21,7 +21,7 @@ const measured = z.object({ f32: z.number(), int8: z.number() })
  */
 export async function choosePrecision(
   model: ModelFiles,
-  rows: () => Promise<readonly RenderedRow[]>,
+  rows: () => Promise<readonly RenderedTree[]>,
   placement: Placement,
   cache: string,
 ): Promise<Precision> {
@@ -41,7 +41,7 @@ function known(path: string): z.output<typeof measured> | undefined {
 
 async function measure(
   model: ModelFiles,
-  rows: readonly RenderedRow[],
+  rows: readonly RenderedTree[],
   placement: Placement,
   cache: string,
   path: string,

@@ -30,8 +30,8 @@ export type RunEvent = { readonly step: number } & (
   | { readonly type: 'started' | 'finished' }
   /** Checkpoints that were passed over as damaged, each with the reason. */
   | { readonly type: 'resumed'; readonly damaged: readonly string[] }
-  /** Mean losses per token: on the held-out rows, and on the general set that measures forgetting. */
-  | { readonly type: 'evaluation'; readonly loss?: number; readonly general_loss?: number }
+  /** Loss or reward and the method's metrics on the held-out rows, and the loss on the general set that measures forgetting. */
+  | { readonly type: 'evaluation'; readonly loss?: number; readonly reward?: number; readonly general_loss?: number; readonly [metric: string]: unknown }
   | { readonly type: 'stopped' | 'warning' | 'failed'; readonly message: string }
 )
 

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { UserError, messageOf } from '../errors.ts'
+import { dataKinds, type DataKind } from '../data/kinds.ts'
 import { Loader } from '../data/loader.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { ModelFiles } from '../models/files.ts'
@@ -10,9 +11,9 @@ import { openModel } from '../models/open.ts'
 import { writeAdapter, loadAdapter } from '../models/peft.ts'
 import { prepareWeights } from '../models/prepare.ts'
 import type { Adapter } from '../models/graph/lora.ts'
-import type { Precision } from '../models/graph/parts.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { methods } from '../methods/index.ts'
+import type { Method } from '../methods/method.ts'
 import { replaceDirectory } from '../files.ts'
 import { assertRuns } from '../runtime/probe.ts'
 import { Random } from '../random.ts'
@@ -20,6 +21,8 @@ import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint
 import { generalRows } from './evaluator.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import { Learner } from './learner.ts'
+import { openLearning } from './learning/index.ts'
+import { criticHeadName, initialHead, rewardHeadName, withScalarHead } from './learning/heads.ts'
 import { evaluate, trainingLoop, type LoopParts } from './loop.ts'
 import { createAdamW, type Optimizer } from './optimizer.ts'
 import { fullPolicy, initialAdapter, isDecayed, loraPolicy, targetModules, type Placement, type Policy } from './policy.ts'
@@ -45,7 +48,8 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
   const model = await openModel(request.model)
   try {
     const tokenizer = withRecipeTemplate(model.tokenizer, request.recipe.template)
-    const data = await openData(request.recipe, tokenizer, model.config)
+    const kind = dataKinds[methods[request.recipe.method]!.rows] as DataKind<unknown>
+    const data = await openData(request.recipe, kind, tokenizer, model.config)
     // What is wrong with the adapter or the device is said before there is a folder.
     openAdapter(request.recipe, model.config)
     await assertRuns(request.recipe.device)
@@ -94,26 +98,27 @@ async function runInFolder(
 ): Promise<TrainResult> {
   for (const text of data.warnings) emit({ type: 'warning', text })
   const placement: Placement = { device: recipe.device, threads: recipe.threads }
-  const precision = recipe.base.precision === 'auto' ? 'f32' : recipe.base.precision
-  const { policy, adapter } = openPolicy(recipe, model, precision, cache)
+  const method = methods[recipe.method]!
+  const settings = methodSettings(recipe) as Record<string, unknown>
+  const { policy, adapter } = openPolicy(recipe, method, settings, model, cache)
   const { betas, eps, weight_decay } = recipe.optimizer
   const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: (name) => ({ decay: isDecayed(name) }) })
+  const initial = method.reference?.(settings) === true ? copyOf(policy.values) : policy.values
   const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
   if (folder.finished) return resultOf(folder, recipe, start, true)
   if (start.step === 0) folder.logEvent({ type: 'started', step: 0 })
 
+  const learning = await openLearning(method, settings, {
+    recipe, policy, initial, placement, data, tokenizer, folder, cache, emit, model, state: start.learning,
+  })
   emit({ type: 'status', text: 'compiling the training graph' })
-  const method = methods[recipe.method]!
-  const settings = methodSettings(recipe) as Record<string, unknown>
-  const learner = await Learner.compile(policy, method, settings, placement)
+  const learner = await Learner.compile(policy, learning.loss, placement, { observe: learning.observed ?? {} })
   const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
   const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
   const parts: LoopParts = {
-    recipe, folder, policy, placement, learner, optimizer, loader, emit, interrupted,
-    rows: data.rows,
-    heldOut: data.heldOut,
+    recipe, folder, policy, placement, learner, learning, optimizer, loader, emit, interrupted,
     general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
-    totalSteps: recipe.steps ?? Math.ceil(loader.stepsPerEpoch * recipe.epochs!),
+    totalSteps: recipe.steps ?? Math.ceil(loader.stepsPerEpoch * recipe.epochs! * stepsPerBatch(method, settings)),
   }
   try {
     const end = await trainingLoop(parts, start)
@@ -123,7 +128,17 @@ async function runInFolder(
     return resultOf(folder, recipe, end, true)
   } finally {
     await learner.release()
+    await learning.release?.()
   }
+}
+
+function copyOf(values: Policy['values']): Policy['values'] {
+  return new Map([...values].map(([name, array]) => [name, array.slice()]))
+}
+
+/** Optimizer steps on each batch of rows. */
+function stepsPerBatch(method: Method, settings: Record<string, unknown>): number {
+  return method.rows === 'prompts' ? method.rollouts(settings).iterations : 1
 }
 
 /** The best or the last parameters, written out; the general set once more; the report. */
@@ -131,7 +146,7 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
   const { recipe, folder, policy } = parts
   const best = recipe.keep === 'best' ? folder.checkpoints.best() : undefined
   if (best !== undefined) restoreParameters(policy.values, loadCheckpoint(best.path).parameters, best.path)
-  await evaluate({ ...parts, heldOut: undefined }, end, true)
+  await evaluate(parts, end, { heldOut: false, general: true })
   if (adapter !== undefined) {
     await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter, model.config, recipe.model))
   } else await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! })
@@ -139,10 +154,29 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
   await folder.finish(await buildReport(folder.path, recipe))
 }
 
-function openPolicy(recipe: Recipe, model: ModelFiles, precision: Precision, cache: string): { policy: Policy; adapter: Adapter | undefined } {
+function openPolicy(
+  recipe: Recipe,
+  method: Method,
+  settings: Record<string, unknown>,
+  model: ModelFiles,
+  cache: string,
+): { policy: Policy; adapter: Adapter | undefined } {
+  const precision = recipe.base.precision === 'auto' ? 'f32' : recipe.base.precision
   const adapter = openAdapter(recipe, model.config)
-  if (adapter === undefined) return { policy: fullPolicy(model), adapter }
-  return { policy: loraPolicy(model.config, adapter, precision, prepareWeights(model, precision, cache)), adapter }
+  const bare = adapter === undefined
+    ? fullPolicy(model)
+    : loraPolicy(model.config, adapter, precision, prepareWeights(model, precision, cache))
+  return { policy: withHeads(bare, recipe, method, settings), adapter }
+}
+
+/** A reward model's head begins at random, a critic's at zero: it knows nothing yet. */
+function withHeads(policy: Policy, { seed }: Recipe, method: Method, settings: Record<string, unknown>): Policy {
+  const { hiddenSize } = policy.config
+  if (method.rows === 'pairs' && method.scalarHead === true) {
+    return withScalarHead(policy, rewardHeadName, initialHead(hiddenSize, new Random(seed, headStream)))
+  }
+  if (method.rows !== 'prompts' || method.rollouts(settings).critic === undefined) return policy
+  return withScalarHead(policy, criticHeadName, new Float32Array(hiddenSize))
 }
 
 /** The adapter that training begins with; undefined for full fine-tuning. */
@@ -155,8 +189,9 @@ function openAdapter({ adapter: wanted, seed }: Recipe, config: ModelConfig): Ad
   return initialAdapter(config, lora, () => random.uint32() / 2 ** 32)
 }
 
-/** The stream of the run's seed that makes the adapter; the order of rows uses the epochs' numbers. */
+/** Streams of the run's seed that make the adapter and the head; the order of rows uses the epochs' numbers. */
 const adapterStream = 2 ** 31
+const headStream = adapterStream + 1
 
 function firstState({ seed }: Recipe): TrainState {
   return { step: 0, epoch: 0, loader: { epoch: 0, index: 0 }, seed, best: null, evaluationsSinceBest: 0, tokens: 0, elapsedSeconds: 0 }

@@ -68,7 +68,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
     evaluations,
     best: bestOf(evaluations),
     general: general.length < 2 ? undefined : { before: general[0]!, after: general.at(-1)! },
-    messages: events.flatMap((event) => ('message' in event ? [event.message] : [])),
+    messages: events.flatMap((event) => (event.type !== 'evaluation' && 'message' in event ? [event.message] : [])),
   }
 }
 

@@ -1,18 +1,25 @@
 import { z } from 'zod'
+import type { DataKind } from '../data/kinds.ts'
 import type { LoaderPart } from '../data/loader.ts'
-import { readRows } from '../data/read.ts'
-import { renderRows, type RenderOptions, type RenderedRow } from '../data/render.ts'
-import { sftRowKinds, type SftRow } from '../data/rows.ts'
+import { readRows, type Located } from '../data/read.ts'
+import type { RenderOptions } from '../data/render.ts'
+import { renderTrees, type RenderedTree } from '../data/tree.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { Recipe } from './recipe.ts'
 
+/** Rows with their tokens, in one order. */
+export interface RowSet<Row = unknown> {
+  readonly trees: readonly RenderedTree[]
+  readonly sources: readonly Located<Row>[]
+}
+
 /** A recipe's rows as tokens. */
-export interface TrainingData {
+export interface TrainingData<Row = unknown> {
   /** Of all files, end to end. */
-  readonly rows: readonly RenderedRow[]
+  readonly rows: RowSet<Row>
   readonly parts: readonly LoaderPart[]
-  readonly heldOut: readonly RenderedRow[] | undefined
+  readonly heldOut: RowSet<Row> | undefined
   /** Rows that were cut or left out. */
   readonly warnings: readonly string[]
 }
@@ -20,19 +27,19 @@ export interface TrainingData {
 export const LoaderStateSchema = z.object({ epoch: z.int(), index: z.int() })
 
 /** Reads, checks and renders the files of a recipe. Throws a UserError that names file and line. */
-export async function openData(recipe: Recipe, tokenizer: Tokenizer, config: ModelConfig): Promise<TrainingData> {
-  const options = renderOptions(recipe, config)
+export async function openData<Row>(recipe: Recipe, kind: DataKind<Row>, tokenizer: Tokenizer, config: ModelConfig): Promise<TrainingData<Row>> {
+  const options = { ...renderOptions(recipe, config), maxLength: recipe.max_length }
   const warnings: string[] = []
-  const open = async (path: string): Promise<readonly RenderedRow[]> => {
-    const rendered = renderRows(await readRows<SftRow>(path, sftRowKinds), tokenizer, { ...options, maxLength: recipe.max_length })
+  const open = async (path: string): Promise<RowSet<Row>> => {
+    const rendered = renderTrees(await readRows(path, kind.rows), kind.render, tokenizer, options)
     warnings.push(...cutRows(path, recipe.max_length, rendered.truncated, rendered.dropped))
-    return rendered.rows
+    return rendered
   }
   const files = []
-  for (const { path, weight } of recipe.data) files.push({ rows: await open(path), weight })
+  for (const { path, weight } of recipe.data) files.push({ ...(await open(path)), weight })
   return {
-    rows: files.flatMap(({ rows }) => rows),
-    parts: files.map(({ rows, weight }) => ({ rows: rows.length, weight })),
+    rows: { trees: files.flatMap(({ trees }) => trees), sources: files.flatMap(({ sources }) => sources) },
+    parts: files.map(({ trees, weight }) => ({ rows: trees.length, weight })),
     heldOut: recipe.eval === undefined ? undefined : await open(recipe.eval),
     warnings,
   }
