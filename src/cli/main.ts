@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   generate: async () => (await import('./generate.ts')).generate,
   chat: async () => (await import('./chat.ts')).chat,
   merge: async () => (await import('./merge.ts')).merge,
+  eval: async () => (await import('./eval.ts')).evaluate,
   data: async () => (await import('./data.ts')).data,
   models: async () => (await import('./models.ts')).models,
 }
