@@ -27,6 +27,8 @@ DPO (trl/trainer/dpo_trainer.py). Loss is the mean over pairs of f(d), d = (s_c 
 SimPO (trl/experimental/cpo/cpo_trainer.py, `loss_type="simpo"`, `cpo_alpha=0`). No reference:
 - -log sigmoid(beta (m_c - m_r) - gamma): TRL subtracts gamma/beta inside and multiplies by beta, so `simpo_gamma` is
   the paper's gamma, not its ratio gamma/beta
+- `label_smoothing` e mixes in the other side: (1 - e) of that and e of -log sigmoid(gamma - beta (m_c - m_r)).
+  DPOTrainer's sigmoid has no such setting in this version.
 - rewards are beta m; logps are m, not s
 - cpo_alpha (1 by default, which is CPO-SimPO) would add the NLL of the chosen completions, a mean over their tokens
 
@@ -83,8 +85,8 @@ METRICS = ("rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/acc
 
 
 def description(model: str, loss: str, rows: int = 8, full: bool = False, accumulation: int = 1, beta: float = 0.1,
-                gamma: float | None = None, **recipe) -> dict:
-    settings = {"loss": loss, "beta": beta, **({} if gamma is None else {"simpo_gamma": gamma})}
+                more: dict | None = None, **recipe) -> dict:
+    settings = {"loss": loss, "beta": beta, **(more or {})}
     return {"model": model, "rows": PAIRS[:rows], "full": full, "accumulation": accumulation,
             "recipe": complete_recipe("dpo", {**recipe, "dpo": settings}, full)}
 
@@ -97,8 +99,9 @@ RUNS = {
                                        schedule={"name": "cosine", "warmup": 0.2}),
     "ipo": description("tiny-mistral", "ipo"),
     "hinge": description("tiny-qwen2", "hinge", beta=0.3, optimizer={"lr": 1e-3}),
-    "simpo": description("tiny-llama", "simpo", beta=2.0, gamma=0.5),
-    "simpo-short-batch": description("tiny-mistral", "simpo", rows=10, beta=2.5, gamma=1.4,
+    "simpo": description("tiny-llama", "simpo", beta=2.0, more={"simpo_gamma": 0.5}),
+    "simpo-smoothed": description("tiny-qwen2", "simpo", beta=2.0, more={"simpo_gamma": 1.0, "label_smoothing": 0.1}),
+    "simpo-short-batch": description("tiny-mistral", "simpo", rows=10, beta=2.5, more={"simpo_gamma": 1.4},
                                      schedule={"name": "linear", "warmup": 0.1}),
     "orpo": description("tiny-llama", "orpo"),
     "orpo-full": description("tiny-qwen2", "orpo", rows=10, full=True, beta=0.5, optimizer={"lr": 1e-3}),
@@ -132,8 +135,9 @@ def trainer_of(settings: dict):
     """TRL's trainer for a loss, and how to configure it."""
     loss, beta = settings["loss"], settings["beta"]
     if loss == "simpo":
+        more = {key: value for key, value in settings.items() if key not in ("loss", "beta")}
         return SimpoTrainer, lambda arguments: CPOConfig(**arguments, loss_type="simpo", beta=beta, cpo_alpha=0.0,
-                                                         simpo_gamma=settings["simpo_gamma"], remove_unused_columns=False)
+                                                         **more, remove_unused_columns=False)
     if loss == "orpo":
         return OddsTrainer, lambda arguments: ORPOConfig(**arguments, beta=beta, remove_unused_columns=False)
     return DPOTrainer, lambda arguments: DPOConfig(**arguments, loss_type=[loss], beta=beta)

@@ -34,10 +34,11 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import KTOConfig, KTOTrainer
 
+import plain_preference
 from make_dpo import PAIRS
 from make_sft import load
 from make_tiny import FIXTURES as MODELS
-from trl_runs import FIXTURES, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
+from trl_runs import FIXTURES, compare, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
 
 METRICS = ("kl", "rewards/chosen", "rewards/rejected", "rewards/margins", "logps/chosen", "logps/rejected")
 SIDES = ("completion",)
@@ -95,8 +96,8 @@ def make(name: str, output: Path) -> None:
                   "rotated": summed_logprob(initial, row["prompt"], other)} for row, other in zip(tokens, rotated)]
     head = {"model": described["model"], "recipe": recipe, "rows": rows, "tokens": tokens, "reference": reference}
     write_fixture(output / f"{name}.json", head, steps, trainer.model)
-    print(f"{name}: loss {steps[0]['loss']:.6f} -> {steps[-1]['loss']:.6f}, kl "
-          + " ".join(f"{step['kl']:.3f}" for step in steps))
+    plain = plain_preference.train_kto(initial, recipe, rows, tokens, reference)
+    print(f"{name}: kl " + " ".join(f"{step['kl']:.2f}" for step in steps) + "; " + compare(steps, plain))
 
 
 def main() -> None:

@@ -40,10 +40,11 @@ from peft import LoraConfig, PeftModel, get_peft_model, load_peft_weights, set_p
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from trl import RewardConfig, RewardTrainer
 
+import plain_preference
 from make_dpo import PAIRS, SIDES
 from make_tiny import FIXTURES as MODELS
 from make_tiny import digits, dump, token_ids
-from trl_runs import FIXTURES, complete_recipe, conversation, run, tokenize, write_fixture
+from trl_runs import FIXTURES, compare, complete_recipe, conversation, run, tokenize, write_fixture
 
 METRICS = ("accuracy", "margin", "min_reward", "mean_reward", "max_reward")
 MARGINS = [1.0, 0.5, 0.0, 2.0, 0.25, 1.5, 0.0, 0.75]
@@ -143,8 +144,8 @@ def make(name: str, output: Path, models: Path) -> None:
     write_fixture(output / f"{name}.json", head, steps, trainer.model)
     if name == "sigmoid":
         save_adapter(trainer.model, tokenizer, models / described["model"] / "reward-adapter")
-    print(f"{name}: loss {steps[0]['loss']:.6f} -> {steps[-1]['loss']:.6f}, "
-          f"margin {steps[0]['margin']:.4f} -> {steps[-1]['margin']:.4f}")
+    plain = plain_preference.train_reward(initial, recipe, rows, tokens)
+    print(f"{name}: margin {steps[0]['margin']:.4f} -> {steps[-1]['margin']:.4f}; " + compare(steps, plain))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import PrinterCallback, Trainer
 
-from make_sft import CONSTANT, OPTIMIZER, StepLog, dump, final_weights
+from make_sft import CONSTANT, OPTIMIZER, StepLog, dump, final_weights, worst_difference
 from make_tiny import digits, logits_of
 from sft_tokens import as_turns, encode_chat
 
@@ -86,6 +86,12 @@ def run(recipe: dict, accumulation: int, keys: tuple[str, ...], build: Callable[
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     return trainer, log.steps
+
+
+def compare(steps: list[dict], plain: list[dict]) -> str:
+    """How far a plain loop is from TRL."""
+    keys = ("loss", "grad_norm", "lr")
+    return "plain loop off by " + ", ".join(f"{worst_difference(steps, plain, key):.1e} ({key})" for key in keys)
 
 
 def write_fixture(file: Path, head: dict, steps: list[dict], model) -> None:
