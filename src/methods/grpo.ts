@@ -40,6 +40,7 @@ export const grpo = defineMethod({
   name: 'grpo',
   rows: 'prompts',
   settings,
+  files: ['reward'],
   learningRate: 1e-5,
   reference: ({ beta }) => beta > 0,
   rollouts: ({ group_size, max_new_tokens, temperature, iterations, importance_cap }) => ({

@@ -94,6 +94,8 @@ export interface MethodOf<Kind extends RowKind, Settings extends z.ZodObject = z
   readonly minBatch?: number
   /** Learning rates where the recipe does not say: for adapters; a tenth for full fine-tuning. 2e-4 unless given. */
   readonly learningRate?: number
+  /** Settings that may name a file, found beside the recipe too. */
+  readonly files?: readonly string[]
   /** Whether log-probabilities under the policy of step 0 are needed. */
   reference?(settings: z.output<Settings>): boolean
   loss(inputs: LossInputs[Kind] & { readonly settings: z.output<Settings> }): Loss

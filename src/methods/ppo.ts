@@ -51,6 +51,7 @@ export const ppo = defineMethod({
   name: 'ppo',
   rows: 'prompts',
   settings,
+  files: ['reward'],
   learningRate: 1e-5,
   reference: () => true,
   rollouts: ({ max_new_tokens, temperature, iterations, critic, importance_cap }) => ({

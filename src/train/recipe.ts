@@ -16,6 +16,10 @@ export interface RecipeMethod {
   readonly shuffle?: boolean
   /** The fewest rows of an optimizer step that the method can work with (1 unless given here). */
   readonly minBatch?: number
+  /** Learning rate of adapters where the recipe does not say (2e-4 unless given here); a tenth for full fine-tuning. */
+  readonly learningRate?: number
+  /** Keys of the block that may name a file. */
+  readonly files?: readonly string[]
 }
 
 /** The methods that recipes may name. */
@@ -38,16 +42,22 @@ const adapter = z
     targets: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
     init: z.string().min(1).optional(),
     use_rslora: z.boolean().optional(),
+    use_dora: z.boolean().optional(),
+    /** LoRA+: the learning rate of B over that of A. */
+    loraplus_ratio: z.number().min(1).optional(),
   })
   .superRefine((value, context) => {
+    if (value.use_dora === true && value.init === 'pissa') {
+      context.addIssue({ code: 'custom', path: ['use_dora'], message: 'cannot go with init: pissa: the change would be no ordinary adapter of the base' })
+    }
     if (value.type === 'lora') return
     for (const [key, setting] of Object.entries(value)) {
       if (key === 'type' || setting === undefined) continue
       context.addIssue({ code: 'custom', path: [key], message: 'has no meaning with type: none (full fine-tuning)' })
     }
   })
-  .transform(({ type, rank = 8, alpha = 2 * rank, targets = 'all-linear', init, use_rslora = false }) =>
-    type === 'none' ? { type } : { type, rank, alpha, targets, init, use_rslora })
+  .transform(({ type, rank = 8, alpha = 2 * rank, targets = 'all-linear', init, use_rslora = false, use_dora = false, loraplus_ratio = 1 }) =>
+    type === 'none' ? { type } : { type, rank, alpha, targets, init, use_rslora, use_dora, loraplus_ratio })
 
 const optimizer = z.strictObject({
   name: z.enum(['adamw']).default('adamw'),
@@ -136,7 +146,7 @@ export function loadRecipe(path: string, sets: readonly string[], methods: Recip
     throw new UserError(`${path}: the recipe cannot be read: ${messageOf(error)}`, { exitCode: 2, cause: error })
   }
   const recipe = check(withSettings(originOfYaml(text, path), sets), methods, outputFor(path))
-  return { ...recipe, ...besideRecipe(recipe, path) }
+  return { ...recipe, ...besideRecipe(recipe, path, methods[recipe.method]!) }
 }
 
 /** The recipe as YAML, ready to be read again. */
@@ -171,6 +181,7 @@ function contradictions(value: Fields, method: RecipeMethod | undefined, context
   if (value.adapter.type === 'none' && !['auto', 'f32'].includes(value.base.precision)) {
     issue(['base', 'precision'], 'full fine-tuning (adapter.type: none) changes the base: it must be f32')
   }
+  if (value.device === 'webgpu' && value.base.precision === 'nf4') issue(['base', 'precision'], 'nf4 runs on the cpu only: take int4')
   for (const key of ['stop', 'eval_every'] as const) {
     if (value[key] !== undefined && value.eval === undefined) issue([key], 'needs evaluation data: give eval: FILE')
   }
@@ -182,7 +193,7 @@ function complete(value: Fields, method: RecipeMethod | undefined, output: strin
   return {
     ...value,
     base: type === 'none' ? { precision: 'f32' } : value.base,
-    optimizer: { ...value.optimizer, lr: value.optimizer.lr ?? (type === 'lora' ? 2e-4 : 2e-5) },
+    optimizer: { ...value.optimizer, lr: value.optimizer.lr ?? (method?.learningRate ?? 2e-4) * (type === 'lora' ? 1 : 0.1) },
     ...(value.steps === undefined && { epochs: value.epochs ?? 1 }),
     shuffle: value.shuffle ?? method?.shuffle ?? true,
     output: value.output ?? output ?? join('runs', value.method),
@@ -196,17 +207,20 @@ function outputFor(path: string): string {
 }
 
 /** The recipe's input files, those replaced that exist only relative to the recipe's own folder. */
-function besideRecipe(recipe: Recipe, path: string): Pick<Recipe, 'model' | 'data' | 'eval' | 'template' | 'adapter'> {
+function besideRecipe(recipe: Recipe, path: string, { files = [] }: RecipeMethod): Pick<Recipe, 'model' | 'data' | 'eval' | 'template' | 'adapter'> {
   const locate = (name: string): string => {
     const beside = join(dirname(path), name)
     return isAbsolute(name) || existsSync(name) || !existsSync(beside) ? name : beside
   }
   const { adapter } = recipe
+  const block = methodSettings(recipe) as Readonly<Record<string, unknown>>
+  const located = Object.entries(block).map(([key, value]) => [key, files.includes(key) && typeof value === 'string' ? locate(value) : value])
   return {
+    [recipe.method]: Object.fromEntries(located),
     model: locate(recipe.model),
     data: recipe.data.map(entry => ({ ...entry, path: locate(entry.path) })),
     eval: recipe.eval === undefined ? undefined : locate(recipe.eval),
     template: ['auto', 'none'].includes(recipe.template) ? recipe.template : locate(recipe.template),
-    adapter: adapter.type === 'lora' && adapter.init !== undefined ? { ...adapter, init: locate(adapter.init) } : adapter,
+    adapter: adapter.type === 'lora' && adapter.init !== undefined && adapter.init !== 'pissa' ? { ...adapter, init: locate(adapter.init) } : adapter,
   }
 }
