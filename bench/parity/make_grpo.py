@@ -170,7 +170,8 @@ def build(tokenizer, rollouts: list[dict], arguments: dict, settings: dict, call
     trainer = FixedRollouts(
         model=load({"model": "tiny-llama", "full": False}), args=config, processing_class=tokenizer,
         reward_funcs=[reward_function(rollouts, index) for index in range(len(rewards_of(rollouts[0])))],
-        callbacks=callbacks, train_dataset=Dataset.from_list([{"prompt": as_turns(prompt, "user")} for prompt in prompts]))
+        train_dataset=Dataset.from_list([{"prompt": as_turns(prompt, "user")} for prompt in prompts]),
+        callbacks=callbacks)
     trainer.sampled = {}
     for rollout in rollouts:
         trainer.sampled.setdefault(tuple(rollout["prompt"]), []).append(rollout["completion"])

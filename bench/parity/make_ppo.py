@@ -7,9 +7,8 @@
 Its own `train` runs, f32; sampling and the reward model are replaced by fixed responses and scores, and the trainer's
 variables are read as it goes. Three updates, each over eight rollouts, so that KL and clipping are not zero:
 
-    {"model", "recipe", "critic": "separate" | "shared", "head": the value head at step 0, one number a hidden unit,
-     "response_length", "rollouts": [{"prompt", "completion": ids, "score"}],
-     "batches": [[index of a rollout]] of each update,
+    {"model", "recipe", "mini_batches": of each epoch, "head": the value head at step 0, one number a hidden unit,
+     "rollouts": [{"prompt", "completion": ids, "score"}], "batches": [[index of a rollout]] of each update,
      "rows": [{"update", "rollout", "logprobs", "reference": of each token, "values", "rewards", "returns",
                "advantages": whitened; "score": after the penalty}]: one for each row of each update,
      "minibatches": [{"update", "epoch", "rollouts", "policy_loss", "value_loss", "loss", "policy_grad_norm",
@@ -17,9 +16,10 @@ variables are read as it goes. Three updates, each over eight rollouts, so that 
      "updates": [{"lr" and TRL's objective/*, loss/*, policy/* and val/* figures}],
      "final", "final_critic": {tensor: {"norm", "first"}}}
 
-`separate` is a critic with its own backbone (SEQ_CLS: the same initial adapter and a head, both trained; in full
-fine-tuning all its weights), `shared` a head alone on the policy's last hidden states, whose loss also trains the
-adapter; value_grad_norm is then that of the head. The padding token is not the end token here; see below.
+In the runs `filled-*` every response has exactly max_new_tokens tokens, its end token among them or cut; in `ended-*`
+those that end are shorter, which TRL treats in a way of its own, see below. A `separate` critic has its own backbone
+(SEQ_CLS: the same initial adapter and a head, both trained; in full fine-tuning all its weights), a `shared` one is a
+head alone on the policy's last hidden states, whose loss also trains the adapter; value_grad_norm is then the head's.
 
 What trl/experimental/ppo/ppo_trainer.py does, n the number of a response's tokens, its end token among them:
 
@@ -29,7 +29,7 @@ What trl/experimental/ppo/ppo_trainer.py does, n the number of a response's toke
 - A response that ended before the batch's width has one more position, AFTER its end token (padding_mask_p1): the
   score is its reward, V its value there, and it takes part in GAE and in the value loss (`values`, `rewards` and
   `returns` then have n + 1 entries), not in the policy loss. A response that fills the width has no such position, and
-  its score is added to its last token's reward. In the rollouts here those are just the ones that were cut.
+  its score is added to its last token's reward: what a response gets depends on the longest beside it.
 - missing_eos_penalty is subtracted from the score of a response without the end token.
 - GAE runs backwards over all positions with V = 0 after the last; returns are advantages before whitening + V.
 - Advantages are whitened over all tokens of the batch (not of the minibatch), the extra positions left out: minus the
@@ -61,32 +61,54 @@ from transformers import AutoTokenizer, PrinterCallback
 from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
 import make_reward
+import plain_rl
 from make_sft import dump, final_weights, load
 from make_tiny import FIXTURES as MODELS
 from make_tiny import digits
 from sft_tokens import as_turns, encode_chat
 from trl_runs import FIXTURES, complete_recipe, trainer_settings
 
-RESPONSE_LENGTH = 12
 BATCHES = [list(range(8)), list(range(8, 16)), list(range(8))]
 PROMPTS = ["Count to three.", "2 + 3?", "Ja oder nein: schön?", "Which of the two answers is the longer one?"]
-# What was sampled for each prompt, with its score; what is longer than RESPONSE_LENGTH is cut.
-SAMPLED = [
+# What was sampled for each prompt, with its score; what is longer than max_new_tokens is cut.
+ENDED = [
     [("1, 2, 3", 1.5), ("3, 2, 1", -0.5), ("Let me count for you: one", 0.25), ("1 2", 0.75)],
     [("5", 2.0), ("6", -1.0), ("It is 5.", 1.0), ("The sum of both is not 7", -0.25)],
     [("ja", 0.5), ("nein", -0.75), ("ja, 東京", 1.25), ("?", -1.5)],
     [("The second.", 1.0), ("Both", -0.5), ("first one", 0.0), ("I would not know which", 0.125)],
 ]
-DEFAULTS = {"kl_coef": 0.05, "kl_estimator": "k1", "cliprange": 0.2, "cliprange_value": 0.2, "vf_coef": 0.1,
-            "gamma": 1.0, "lam": 0.95, "num_ppo_epochs": 4, "num_mini_batches": 2, "temperature": 1.0,
-            "missing_eos_penalty": None}
+FILLED = [
+    [("1, 2, 3", 1.5), ("3, 2, 1", -0.5), ("Let me count for you: one", 0.25), ("3 2 1 0", 0.75)],
+    [("5, is it?", 2.0), ("6, 7, 8", -1.0), ("It is 5, and not 6", 1.0), ("2 + 3 =", -0.25)],
+    [("ja, oder doch nicht", 0.5), ("nein, 東京", -0.75), ("ja, ja!", 1.25), ("vielleicht", -1.5)],
+    [("The second, by three words", 1.0), ("B, by 3", -0.5), ("first or second", 0.0), ("I would not know", 0.125)],
+]
+DEFAULTS = {"temperature": 1.0, "iterations": 4, "critic": "separate", "kl": {"coefficient": 0.05, "estimator": "k1"},
+            "clip": 0.2, "value_clip": 0.2, "value_coefficient": 0.1, "gamma": 1.0, "lambda": 0.95,
+            "whiten_rewards": False}
+SHARED = {"critic": "shared", "kl": {"coefficient": 0.2, "estimator": "k3"}, "value_coefficient": 0.5,
+          "missing_eos_penalty": 1.0}
 RUNS = {
-    "separate": {"critic": "separate", "full": False, "lr": 1e-3, "ppo": {}},
-    "shared": {"critic": "shared", "full": False, "lr": 5e-4,
-               "ppo": {"kl_estimator": "k3", "kl_coef": 0.2, "missing_eos_penalty": 1.0, "vf_coef": 0.5}},
-    "full": {"critic": "separate", "full": True, "lr": 3e-4,
-             "ppo": {"temperature": 0.7, "gamma": 0.98, "lam": 0.9, "num_mini_batches": 4, "num_ppo_epochs": 2}},
+    "filled-separate": {"sampled": FILLED, "lr": 1e-3, "ppo": {"max_new_tokens": 8}},
+    "filled-shared": {"sampled": FILLED, "lr": 5e-4,
+                      "ppo": {**SHARED, "max_new_tokens": 8, "temperature": 0.7, "whiten_rewards": True}},
+    "filled-full": {"sampled": FILLED, "full": True, "lr": 5e-4,
+                    "ppo": {"max_new_tokens": 8, "gamma": 0.98, "lambda": 0.9, "iterations": 3}},
+    "ended-separate": {"sampled": ENDED, "mini_batches": 2, "lr": 1e-3, "ppo": {"max_new_tokens": 12}},
+    "ended-shared": {"sampled": ENDED, "lr": 5e-4, "ppo": {**SHARED, "max_new_tokens": 12}},
 }
+
+
+def trl_settings(settings: dict) -> dict:
+    """The recipe's settings under TRL's names."""
+    return {
+        "temperature": settings["temperature"], "num_ppo_epochs": settings["iterations"],
+        "kl_coef": settings["kl"]["coefficient"], "kl_estimator": settings["kl"]["estimator"],
+        "cliprange": settings["clip"], "cliprange_value": settings["value_clip"],
+        "vf_coef": settings["value_coefficient"], "gamma": settings["gamma"], "lam": settings["lambda"],
+        "whiten_rewards": settings["whiten_rewards"], "missing_eos_penalty": settings.get("missing_eos_penalty"),
+        "response_length": settings["max_new_tokens"],
+    }
 
 
 get_reward, masked_whiten = ppo_trainer.get_reward, ppo_trainer.masked_whiten
@@ -104,18 +126,18 @@ class SharedCritic(torch.nn.Module):
         self.score.weight.data = head.clone()
 
 
-def rollouts_of(tokenizer) -> list[dict]:
+def rollouts_of(tokenizer, responses: list, length: int) -> list[dict]:
     """Column by column: eight rollouts in a row are two responses to each prompt."""
     rollouts = []
     for column in range(4):
-        for prompt, sampled in zip(PROMPTS, SAMPLED, strict=True):
+        for prompt, sampled in zip(PROMPTS, responses, strict=True):
             text, score = sampled[column]
             ids = tokenizer(text, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
             rollouts.append({"prompt": encode_chat(tokenizer, as_turns(prompt, "user"), True),
-                             "completion": ids[:RESPONSE_LENGTH], "score": score})
-    lengths = [len(rollout["completion"]) for rollout in rollouts]
+                             "completion": ids[:length], "score": score})
+    filled = [len(rollout["completion"]) == length for rollout in rollouts]
     ended = [rollout["completion"][-1] == tokenizer.eos_token_id for rollout in rollouts]
-    assert all((length < RESPONSE_LENGTH) == end for length, end in zip(lengths, ended)) and not all(ended)
+    assert 4 <= sum(ended) <= 14 and (all(filled) or all(end != fill for end, fill in zip(ended, filled)))
     return rollouts
 
 
@@ -127,8 +149,8 @@ def pad_left(rows: list[list[int]], padding: int) -> torch.Tensor:
 class Recorder:
     """Stands in for sampling and reward model, and reads the variables of PPOTrainer.train as it calls back."""
 
-    def __init__(self, rollouts: list[dict], padding: int) -> None:
-        self.rollouts, self.padding = rollouts, padding
+    def __init__(self, rollouts: list[dict], padding: int, length: int) -> None:
+        self.rollouts, self.padding, self.length = rollouts, padding, length
         self.update = 0
         self.rows: list[dict] = []
         self.minibatches: list[dict] = []
@@ -140,7 +162,7 @@ class Recorder:
     def generate(self, policy, queries, batch_size, padding, config):
         """The given responses, and the logits that would have sampled them."""
         responses = [self.rollouts[index]["completion"] for index in self.batch()]
-        filled = torch.tensor([ids + [padding] * (RESPONSE_LENGTH - len(ids)) for ids in responses])
+        filled = torch.tensor([ids + [padding] * (self.length - len(ids)) for ids in responses])
         sequences = torch.cat([queries, filled], 1)
         logits = ppo_trainer.forward(policy, sequences, padding).logits[:, queries.shape[1] - 1:-1]
         return sequences, logits / config.temperature
@@ -153,6 +175,8 @@ class Recorder:
 
     def whiten(self, values, mask, shift_mean=True):
         seen, whitened = sys._getframe(1).f_locals, masked_whiten(values, mask, shift_mean)
+        if not shift_mean:
+            return whitened
         for k, index in enumerate(self.batch()):
             tokens, positions = int((~seen["padding_mask"][k]).sum()), int((~seen["padding_mask_p1"][k]).sum())
             assert tokens == len(self.rollouts[index]["completion"])
@@ -191,22 +215,22 @@ def norm_of(weights) -> float:
     return math.sqrt(sum(float(weight.grad.double().square().sum()) for weight in weights if weight.grad is not None))
 
 
-def critic_of(described: dict, policy):
-    scorer = make_reward.load({"model": "tiny-llama", "full": described["full"]})
-    return SharedCritic(policy, make_reward.head_of(scorer).detach()) if described["critic"] == "shared" else scorer
+def critic_of(base: dict, recipe: dict, policy):
+    scorer = make_reward.load(base)
+    return SharedCritic(policy, make_reward.head_of(scorer).detach()) if recipe["ppo"]["critic"] == "shared" else scorer
 
 
-def build(described: dict, recipe: dict, tokenizer, recorder: Recorder, folder: str) -> PPOTrainer:
-    base = {"model": "tiny-llama", "full": described["full"]}
+def build(recipe: dict, mini_batches: int, tokenizer, recorder: Recorder, folder: str) -> PPOTrainer:
+    base = {"model": "tiny-llama", "full": recipe["adapter"]["type"] == "none"}
     policy = load(base)
     arguments = trainer_settings(recipe, folder)
     for key in ("max_length", "max_steps", "train_sampling_strategy"):
         del arguments[key]
-    config = PPOConfig(**arguments, **recipe["ppo"], response_length=RESPONSE_LENGTH, stop_token="eos",
+    config = PPOConfig(**arguments, **trl_settings(recipe["ppo"]), num_mini_batches=mini_batches, stop_token="eos",
                        total_episodes=sum(map(len, BATCHES)), num_sample_generations=0)
     queries = [[recorder.rollouts[index]["prompt"] for index in batch] for batch in BATCHES]
     trainer = PPOTrainer(args=config, processing_class=tokenizer, model=policy, ref_model=load(base),
-                         reward_model=torch.nn.Identity(), value_model=critic_of(described, policy),
+                         reward_model=torch.nn.Identity(), value_model=critic_of(base, recipe, policy),
                          train_dataset=Dataset.from_list([{"input_ids": ids} for batch in queries for ids in batch]))
     trainer.remove_callback(PrinterCallback)
     trainer.dataloader = [{"input_ids": pad_left(batch, recorder.padding)} for batch in queries]
@@ -217,28 +241,28 @@ def build(described: dict, recipe: dict, tokenizer, recorder: Recorder, folder: 
 
 def make(name: str, output: Path) -> None:
     described = RUNS[name]
-    given = {"batch": 8, "ppo": {**DEFAULTS, **described["ppo"]},
-             "optimizer": {"lr": described["lr"], "max_grad_norm": 1e6}}
-    recipe = {**complete_recipe("ppo", given, described["full"]), "steps": len(BATCHES)}
+    settings, mini_batches = {**DEFAULTS, **described["ppo"]}, described.get("mini_batches", 1)
+    given = {"batch": 8, "ppo": settings, "optimizer": {"lr": described["lr"], "max_grad_norm": 1e6}}
+    recipe = {**complete_recipe("ppo", given, described.get("full", False)), "steps": len(BATCHES)}
     tokenizer = AutoTokenizer.from_pretrained(MODELS / "tiny-llama", pad_token="<|endoftext|>", padding_side="left")
-    rollouts = rollouts_of(tokenizer)
-    recorder = Recorder(rollouts, tokenizer.pad_token_id)
+    rollouts = rollouts_of(tokenizer, described["sampled"], settings["max_new_tokens"])
+    recorder = Recorder(rollouts, tokenizer.pad_token_id, settings["max_new_tokens"])
     ppo_trainer.batch_generation, ppo_trainer.get_reward = recorder.generate, recorder.score
     ppo_trainer.masked_whiten = recorder.whiten
     np.random.seed(0)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build(described, recipe, tokenizer, recorder, folder)
+        trainer = build(recipe, mini_batches, tokenizer, recorder, folder)
         head = digits(make_reward.head_of(trainer.value_model).detach()[0], 9)
         trainer.train()
-    critic = trainer.value_model.score if described["critic"] == "shared" else trainer.value_model
-    fixture = {"model": "tiny-llama", "recipe": recipe, "critic": described["critic"], "head": head,
-               "response_length": RESPONSE_LENGTH, "rollouts": rollouts, "batches": BATCHES, "rows": recorder.rows,
+    critic = trainer.value_model.score if settings["critic"] == "shared" else trainer.value_model
+    fixture = {"model": "tiny-llama", "recipe": recipe, "mini_batches": mini_batches, "head": head,
+               "rollouts": rollouts, "batches": BATCHES, "rows": recorder.rows,
                "minibatches": rounded(recorder.minibatches), "updates": rounded(recorder.updates),
                "final": final_weights(trainer.policy_model), "final_critic": final_weights(critic)}
     (output / f"{name}.json").write_text(dump(fixture))
+    kl = ", ".join(f"{update['objective/kl']:.3f}" for update in recorder.updates)
     clipped = max(entry["clip_fraction"] for entry in recorder.minibatches)
-    kl = ", ".join(f"{update['objective/kl']:.4f}" for update in recorder.updates)
-    print(f"{name}: kl {kl}; clipped up to {clipped:.2f}")
+    print(f"{name}: kl {kl}; clipped up to {clipped:.2f}; plain estimates off by {plain_rl.check_ppo(fixture):.1e}")
 
 
 def rounded(entries: list[dict]) -> list[dict]:
