@@ -19,7 +19,7 @@ const settings = z.object({
   /** Whether the ratio is each token's, or the geometric mean over its answer (GSPO). */
   ratio: z.enum(['token', 'sequence']).default('token'),
   scale_rewards: z.enum(['group', 'batch', 'none']).default('group'),
-  /** Leaves answers out that were cut at max_new_tokens. */
+  /** Takes the loss from answers that were cut at max_new_tokens. */
   mask_truncated: z.boolean().default(false),
 })
 
@@ -34,7 +34,8 @@ type Settings = z.output<typeof settings>
  * summed over tokens with the weight that `loss` gives each: 1 / all tokens of the step (dapo, Yu et al. 2025), the mean
  * over answers of the mean over their tokens (grpo), 1 / (answers · max_new_tokens) (dr_grpo, Liu et al. 2025), or 1 /
  * the tokens of the batch (bnpo, which is dapo where a step is one batch, as here). `ratio: sequence` is GSPO (Zheng et
- * al. 2025). Departs from the paper: β is 0 by default, as in most practice since; an answer without a reward is left out.
+ * al. 2025). Departs from the paper: β is 0 by default, as in most practice since; an answer without a reward has
+ * advantage 0 and no part in its group's mean.
  */
 export const grpo = defineMethod({
   name: 'grpo',
@@ -101,13 +102,13 @@ export function groupAdvantages(rollouts: readonly Rollout[], scale: Settings['s
   })
 }
 
+/** An answer without a reward keeps its place, with advantage 0; one that is masked keeps its place among the answers only. */
 function tokenWeights(rollouts: readonly Rollout[], { loss, mask_truncated, max_new_tokens }: Settings): Float32Array[] {
-  const counts = ({ reward, ended }: Rollout): boolean => reward !== null && (ended || !mask_truncated)
-  const counted = rollouts.filter(counts)
-  const tokens = counted.reduce((sum, { length }) => sum + length, 0)
+  const counts = ({ ended }: Rollout): boolean => ended || !mask_truncated
+  const tokens = rollouts.filter(counts).reduce((sum, { length }) => sum + length, 0)
   const weightOf = (length: number): number => {
-    if (loss === 'grpo') return 1 / (counted.length * length)
-    return 1 / (loss === 'dr_grpo' ? counted.length * max_new_tokens : tokens)
+    if (loss === 'grpo') return 1 / (rollouts.length * length)
+    return 1 / (loss === 'dr_grpo' ? rollouts.length * max_new_tokens : tokens)
   }
   return rollouts.map((rollout) => new Float32Array(rollout.length).fill(counts(rollout) ? weightOf(rollout.length) : 0))
 }

@@ -71,6 +71,7 @@ export interface RolloutInputs {
   readonly values_N: Tensor
   readonly oldValues_N: Tensor
   readonly returns_N: Tensor
+  readonly valueWeights_N: Tensor
   readonly perToken: Tensor
   /** The mean of x over the tokens of each answer, at each of them. [N] -> [N] */
   answerMean(x_N: Tensor): Tensor

@@ -11,22 +11,18 @@ const settings = z.object({
   iterations: z.int().positive().default(4),
   /** `shared`: a value head on the policy's hidden states; `separate`: a second model of its own weights. */
   critic: z.enum(['shared', 'separate']).default('shared'),
-  kl: z
-    .strictObject({
-      coefficient: z.number().min(0).default(0.05),
-      /** k1 = −d, k3 = e^d − d − 1, with d = log ref − log π (Schulman 2020). */
-      estimator: z.enum(['k1', 'k3']).default('k1'),
-      /** Steers the coefficient so that the KL of an answer stays near this, nats (Ziegler et al. 2019, section 2.2). */
-      target: z.number().positive().optional(),
-      /** Over how many answers it is steered. */
-      horizon: z.number().positive().default(10000),
-    })
-    .prefault({}),
-  clip: z.number().positive().default(0.2),
-  value_clip: z.number().positive().default(0.2),
-  value_coefficient: z.number().min(0).default(0.1),
+  kl_coef: z.number().min(0).default(0.05),
+  /** k1 = −d, k3 = e^d − d − 1, with d = log ref − log π (Schulman 2020). */
+  kl_estimator: z.enum(['k1', 'k3']).default('k1'),
+  /** Steers the coefficient so that the KL of an answer stays near this, nats (Ziegler et al. 2019, section 2.2). */
+  kl_target: z.number().positive().optional(),
+  /** Over how many answers it is steered. */
+  kl_horizon: z.number().positive().default(10000),
+  cliprange: z.number().positive().default(0.2),
+  cliprange_value: z.number().positive().default(0.2),
+  vf_coef: z.number().min(0).default(0.1),
   gamma: z.number().min(0).max(1).default(1),
-  lambda: z.number().min(0).max(1).default(0.95),
+  lam: z.number().min(0).max(1).default(0.95),
   whiten_rewards: z.boolean().default(false),
   /** Taken from the reward of an answer that does not end. */
   missing_eos_penalty: z.number().min(0).optional(),
@@ -39,13 +35,15 @@ const stateSchema = z.object({ coefficient: z.number() })
 
 /**
  * Proximal Policy Optimization for language models (Schulman et al. 2017; Ouyang et al. 2022; Ziegler et al. 2019).
- * Each token pays its KL to the policy of step 0, the answer's reward comes with its last token:
+ * Each token pays its KL to the policy of step 0, the answer's reward R comes at its end:
  *
  *     r_t = −c KL_t + [t last] R,   δ_t = r_t + γ V_{t+1} − V_t,   A_t = Σ (γλ)^l δ_{t+l},   returns = A + V
  *     −min(ρ A', clip(ρ, 1 ± ε) A') + v ½ max((V − returns)², (clip(V, V_old ± ε_v) − returns)²)
  *
- * with A' whitened over the step's tokens. Departs from the papers: each iteration is one optimizer step on all answers
- * (no mini-batches), and the critic shares the policy's base unless told otherwise.
+ * with A' whitened over the step's tokens. An answer that ended by itself has one more place after its end token, where
+ * R is paid and V is learned too; one that was cut gets R with its last token (both as in TRL). Departs from the papers:
+ * each iteration is one optimizer step on all answers (no mini-batches), and the critic shares the policy's base unless
+ * told otherwise.
  */
 export const ppo = defineMethod({
   name: 'ppo',
@@ -64,33 +62,39 @@ export const ppo = defineMethod({
     importanceCap: importance_cap,
   }),
   estimate(rollouts, settings, state) {
-    const { coefficient } = stateSchema.safeParse(state).data ?? settings.kl
+    const { coefficient } = stateSchema.safeParse(state).data ?? { coefficient: settings.kl_coef }
     const { advantages, returns, kl } = advantagesAndReturns(rollouts, settings, coefficient)
-    const tokens = rollouts.reduce((sum, { reward, length }) => sum + (reward === null ? 0 : length), 0)
+    const rewarded = rollouts.filter(({ reward }) => reward !== null)
+    const equally = (lengthOf: (rollout: Rollout) => number): Float32Array[] => {
+      const total = rewarded.reduce((sum, rollout) => sum + lengthOf(rollout), 0)
+      return rollouts.map((rollout) => new Float32Array(lengthOf(rollout)).fill(rollout.reward === null ? 0 : 1 / total))
+    }
     return {
       advantages,
       returns,
-      weights: rollouts.map(({ reward, length }) => new Float32Array(length).fill(reward === null ? 0 : 1 / tokens)),
-      metrics: { ...rolloutMetrics(rollouts), kl, kl_coefficient: coefficient },
+      weights: equally(({ length }) => length),
+      valueWeights: equally(({ values }) => values!.length),
+      metrics: { ...rolloutMetrics(rollouts), kl, kl_coef: coefficient },
       state: { coefficient: steered(coefficient, kl, rollouts.length, settings) },
     }
   },
-  loss({ logprobs_N, old_N, advantages_N, weights_N, values_N, oldValues_N, returns_N, perToken, settings }) {
-    const { clip, value_clip: valueClip, value_coefficient: coefficient } = settings
+  loss({ logprobs_N, old_N, advantages_N, weights_N, values_N, oldValues_N, returns_N, valueWeights_N, settings }) {
+    const { cliprange, cliprange_value: valueRange, vf_coef } = settings
     const ratio_N = exp(sub(logprobs_N, old_N))
-    const clipped_N = minimum(maximum(ratio_N, 1 - clip), 1 + clip)
+    const clipped_N = minimum(maximum(ratio_N, 1 - cliprange), 1 + cliprange)
     const [free_N, bounded_N] = [mul(ratio_N, advantages_N), mul(clipped_N, advantages_N)]
-    const policyLoss = neg(sum(mul(minimum(free_N, bounded_N), weights_N)))
-    const near_N = add(oldValues_N, minimum(maximum(sub(values_N, oldValues_N), -valueClip), valueClip))
+    const overTokens = (x_N: Tensor): Tensor => sum(mul(x_N, weights_N))
+    const policyLoss = neg(overTokens(minimum(free_N, bounded_N)))
+    const near_N = add(oldValues_N, minimum(maximum(sub(values_N, oldValues_N), -valueRange), valueRange))
     const squares_N = maximum(square(sub(values_N, returns_N)), square(sub(near_N, returns_N)))
-    const valueLoss = mul(sum(mul(squares_N, weights_N)), 0.5)
+    const valueLoss = mul(sum(mul(squares_N, valueWeights_N)), 0.5)
     return {
-      loss: add(policyLoss, mul(valueLoss, coefficient)),
+      loss: add(policyLoss, mul(valueLoss, vf_coef)),
       metrics: {
         'loss/policy': policyLoss,
         'loss/value': valueLoss,
-        entropy: neg(mul(sum(logprobs_N), perToken)),
-        clip_ratio: mul(sum(cast(less(bounded_N, free_N), 'float32')), perToken),
+        entropy: neg(overTokens(logprobs_N)),
+        clip_ratio: overTokens(cast(less(bounded_N, free_N), 'float32')),
       },
     }
   },
@@ -98,24 +102,26 @@ export const ppo = defineMethod({
 
 const square = (x: Tensor): Tensor => mul(x, x)
 
-/** Advantages (whitened) and returns of every token, and the mean over answers of their summed KL, nats. */
+/** Whitened advantages of every token, returns of every value, and the mean over answers of their summed KL, nats. */
 export function advantagesAndReturns(
   rollouts: readonly Rollout[],
   settings: Settings,
   coefficient: number,
 ): { advantages: Float32Array[]; returns: Float32Array[]; kl: number } {
-  const { missing_eos_penalty: penalty = 0, gamma, lambda } = settings
-  const kls = rollouts.map((rollout) => tokenKl(rollout, settings.kl.estimator))
-  const rewards = rollouts.map(({ reward, ended, length }, i) => {
-    const tokens = kls[i]!.map((kl) => -coefficient * kl)
-    if (reward !== null) tokens[length - 1]! += reward - (ended ? 0 : penalty)
-    return tokens
+  const { missing_eos_penalty: penalty = 0, gamma, lam, whiten_rewards } = settings
+  const kls = rollouts.map((rollout) => tokenKl(rollout, settings.kl_estimator))
+  const rewards = rollouts.map(({ reward, ended, values }, i) => {
+    const places = new Float32Array(values!.length)
+    places.set(kls[i]!.map((kl) => -coefficient * kl))
+    places[places.length - 1]! += (reward ?? 0) - (ended ? 0 : penalty)
+    return places
   })
-  const rewarded = rollouts.map(({ reward }) => reward !== null)
-  if (settings.whiten_rewards) whiten(rewards.filter((_, i) => rewarded[i]), false)
-  const advantages = rollouts.map(({ values }, i) => generalizedAdvantages(rewards[i]!, values!, gamma, lambda))
-  const returns = advantages.map((ofAnswer, i) => ofAnswer.map((advantage, t) => advantage + rollouts[i]!.values![t]!))
-  whiten(advantages.filter((_, i) => rewarded[i]), true)
+  const rewarded = <Value>(values: readonly Value[]): Value[] => values.filter((_, i) => rollouts[i]!.reward !== null)
+  if (whiten_rewards) whiten(rewarded(rewards), false)
+  const estimated = rollouts.map(({ values }, i) => generalizedAdvantages(rewards[i]!, values!, gamma, lam))
+  const returns = estimated.map((ofAnswer, i) => ofAnswer.map((advantage, t) => advantage + rollouts[i]!.values![t]!))
+  const advantages = estimated.map((ofAnswer, i) => ofAnswer.slice(0, rollouts[i]!.length))
+  whiten(rewarded(advantages), true)
   const kl = kls.reduce((sum, ofAnswer) => sum + ofAnswer.reduce((total, value) => total + value, 0), 0) / rollouts.length
   return { advantages, returns, kl }
 }
@@ -127,12 +133,12 @@ function tokenKl({ old, reference }: Rollout, estimator: 'k1' | 'k3'): Float32Ar
   })
 }
 
-/** Generalized advantage estimation (Schulman et al. 2016, eq. 16); no value after the last token. */
+/** Generalized advantage estimation (Schulman et al. 2016, eq. 16); no value after the last place. */
 export function generalizedAdvantages(rewards: Float32Array, values: Float32Array, gamma: number, lambda: number): Float32Array {
   const advantages = new Float32Array(rewards.length)
   let next = 0
   for (let t = rewards.length - 1; t >= 0; t--) {
-    const following = t + 1 < values.length ? values[t + 1]! : 0
+    const following = values[t + 1] ?? 0
     next = rewards[t]! + gamma * following - values[t]! + gamma * lambda * next
     advantages[t] = next
   }
@@ -152,7 +158,7 @@ function whiten(arrays: readonly Float32Array[], shift: boolean): void {
 }
 
 /** The KL coefficient of the next step: raised by up to 20% of n / horizon where the KL is above its target, else lowered. */
-function steered(coefficient: number, kl: number, answers: number, { kl: { target, horizon } }: Settings): number {
+function steered(coefficient: number, kl: number, answers: number, { kl_target: target, kl_horizon: horizon }: Settings): number {
   if (target === undefined) return coefficient
   const error = Math.min(0.2, Math.max(-0.2, kl / target - 1))
   return coefficient * (1 + (error * answers) / horizon)

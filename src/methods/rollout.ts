@@ -11,9 +11,10 @@ export interface Rollout {
   readonly ended: boolean
   /** null where no grader could give one: the answer is left out. */
   readonly reward: number | null
-  /** Log-probabilities of its tokens before the first update, under the policy of step 0, and the critic's values. */
+  /** Log-probabilities of its tokens before the first update, and under the policy of step 0. */
   readonly old?: Float32Array
   readonly reference?: Float32Array
+  /** The critic's value before each token and, where the answer ended by itself, after its end. */
   readonly values?: Float32Array
 }
 
@@ -26,7 +27,7 @@ export interface RolloutSettings {
   readonly iterations: number
   /** A value network: a head on the policy's own hidden states, or a second model. */
   readonly critic?: 'shared' | 'separate'
-  /** Whether log-probabilities and values are needed before the first update. */
+  /** Whether log-probabilities (and values) are needed before the first update. */
   readonly forward?: boolean
   /** The largest importance weight of a token where sampling and training disagree. */
   readonly importanceCap: number
@@ -36,7 +37,9 @@ export interface RolloutSettings {
 export interface Estimates {
   readonly advantages: readonly Float32Array[]
   readonly weights: readonly Float32Array[]
+  /** Like `Rollout.values`: with one more entry where the answer ended. */
   readonly returns?: readonly Float32Array[]
+  readonly valueWeights?: readonly Float32Array[]
   readonly metrics: Readonly<Record<string, number>>
   /** What the next call gets. */
   readonly state?: z.core.util.JSONType
@@ -53,9 +56,11 @@ export const rolloutFields = {
 
 /** The mean and the standard deviation with n − 1; 0 for a single value. */
 export function meanAndDeviation(values: readonly number[]): { mean: number; deviation: number } {
+  // Of equal values exactly their value and 0: a rounding error would come back divided by next to nothing.
+  if (values.every((value) => value === values[0])) return { mean: values[0] ?? 0, deviation: 0 }
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return { mean, deviation: values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1)) }
+  return { mean, deviation: Math.sqrt(squares / (values.length - 1)) }
 }
 
 /** What every step on rollouts logs of them. */
@@ -66,8 +71,8 @@ export function rolloutMetrics(rollouts: readonly Rollout[]): Record<string, num
   const share = (count: number, of: number): number => (of === 0 ? 0 : count / of)
   const { mean, deviation } = meanAndDeviation(rewards)
   return {
-    reward: rewards.length === 0 ? 0 : mean,
-    reward_std: rewards.length === 0 ? 0 : deviation,
+    reward: mean,
+    reward_std: deviation,
     frac_reward_zero_std: share(deviations.filter((value) => value === 0).length, deviations.length),
     frac_reward_null: share(rollouts.length - rewards.length, rollouts.length),
     completion_length: share(rollouts.reduce((sum, { length }) => sum + length, 0), rollouts.length),

@@ -1,23 +1,17 @@
 import { z } from 'zod'
-import { packTrees } from '../../data/pack.ts'
 import type { PromptRow } from '../../data/rows.ts'
-import { answerTree, type RenderedTree } from '../../data/tree.ts'
+import type { RenderedTree } from '../../data/tree.ts'
 import type { Grade, Grader } from '../../evaluate/graders/index.ts'
 import type { Completion } from '../../generate/completion.ts'
-import { packedForward, type PackedBatch } from '../../models/graph/forward.ts'
+import type { PackedBatch } from '../../models/graph/forward.ts'
 import { rolloutMetrics, type Estimates, type Rollout } from '../../methods/rollout.ts'
-import { add, div, exp, matmul, minimum, mul, squeeze, stopGradient, sub, unsqueeze } from '../../tensor/operators.ts'
-import { input, type Tensor } from '../../tensor/tensor.ts'
 import type { MicroBatch, StepGradients } from '../learner.ts'
-import { openReward } from './reward-source.ts'
-import { scalarScores } from './heads.ts'
-import {
-  groupSums, membersInput, scalar, scalarInput, sequenceMembers, vector,
-  type HeldOut, type Learning, type LearningContext, type MethodFor, type StepBatches,
-} from './learning.ts'
+import type { HeldOut, Learning, LearningContext, MethodFor, StepBatches } from './learning.ts'
+import { splitByAnswer } from './per-answer.ts'
 import { PolicyForward } from './policy-forward.ts'
-import { perTarget, splitByAnswer } from './per-answer.ts'
-import { Sampler } from './sampler.ts'
+import { openReward } from './reward-source.ts'
+import { criticValues, driftOf, laterBatches, packAnswers, placeAfterEnd, rolloutBatches, rolloutLoss } from './rollout-batches.ts'
+import { Sampler, type SamplingPlan } from './sampler.ts'
 
 /** Above this mean difference between sampling's and training's log-probabilities, tokens get importance weights. */
 const tolerableDrift = 0.01
@@ -113,17 +107,12 @@ class RolloutLearning implements Learning {
   /** After the first iteration, what its forward pass gave is what later ones compare with. */
   observe({ observed }: StepGradients): Record<string, number> {
     const current = this.#current!
-    const drift = current.iteration === 0 ? driftOf(current.batches, observed.map(({ logprobs }) => logprobs!)) : undefined
     const iteration = current.iteration + 1
-    if (iteration === this.#plan.iterations) this.#current = undefined
-    else {
-      const batches = current.batches.map(({ batch, feeds }, i) => ({
-        batch,
-        feeds: { ...feeds, first: scalar(0), old: vector(observed[i]!['logprobs']!) },
-      }))
-      this.#current = { batches, iteration }
-    }
-    if (drift === undefined) return {}
+    const logprobs = observed.map((ofBatch) => ofBatch['logprobs']!)
+    const batches = current.iteration === 0 ? laterBatches(current.batches, logprobs) : current.batches
+    this.#current = iteration === this.#plan.iterations ? undefined : { batches, iteration }
+    if (current.iteration > 0) return {}
+    const drift = driftOf(current.batches, logprobs)
     this.#corrected = drift.mean > tolerableDrift
     return { 'sampling/logp_difference_mean': drift.mean, 'sampling/logp_difference_max': drift.max }
   }
@@ -156,61 +145,44 @@ class RolloutLearning implements Learning {
   }
 
   async #prepare(questions: readonly RenderedTree[], { groupSize, completions, grades }: Answers): Promise<Required<StepBatches>> {
-    const { recipe } = this.#context
-    const groups = questions.map(({ stem }, group) =>
-      answerTree(stem.ids, completions.slice(group * groupSize, (group + 1) * groupSize).map(({ ids }) => ids)))
-    const packed = packTrees(groups, { maxTokens: recipe.tokens_per_micro_batch, split: true })
-    const lengths = completions.map(({ ids }) => ids.length)
-    const before = await this.#beforeUpdate(packed, lengths, groupSize)
-    const rollouts = completions.map((completion, i): Rollout => ({
-      ...rolloutOf(completion, grades[i]!, Math.floor(i / groupSize)),
-      ...before?.[i],
-    }))
-    const { advantages, weights, returns, metrics, state } = this.#method.estimate(rollouts, this.#settings, this.#estimates)
-    this.#estimates = state
-    const tokens = lengths.reduce((sum, length) => sum + length, 0)
-    const sampled = completions.map(({ samplingLogprobs }) => Float32Array.from(samplingLogprobs))
-    const batches = packed.map((batch): MicroBatch => {
-      const feed = (values: readonly (Float32Array | undefined)[] | undefined) => vector(perTarget(batch, groupSize, values))
+    const { forward: needsForward, critic } = this.#plan
+    const answers = completions.map(({ ids, finishReason }) => (critic !== undefined && finishReason === 'stop' ? [...ids, placeAfterEnd] : ids))
+    const packed = packAnswers(questions, answers, groupSize, this.#context.recipe.tokens_per_micro_batch)
+    const before = this.#forward === undefined ? undefined : await this.#beforeUpdate(packed, answers, groupSize)
+    const rollouts = completions.map((completion, i): Rollout => {
+      const rollout = rolloutOf(completion, grades[i]!, Math.floor(i / groupSize))
+      const upToEnd = (values: Float32Array | undefined): Float32Array => values!.subarray(0, rollout.length)
       return {
-        batch,
-        feeds: {
-          first: scalar(1),
-          old: feed(undefined),
-          sampled: feed(sampled),
-          corrected: scalar(this.#corrected ? 1 : 0),
-          reference: feed(rollouts.map(({ reference }) => reference)),
-          advantages: feed(advantages),
-          weights: feed(weights),
-          old_values: feed(rollouts.map(({ values }) => values)),
-          returns: feed(returns),
-          per_token: scalar(1 / tokens),
-          members: sequenceMembers(batch),
-        },
+        ...rollout,
+        ...(needsForward === true ? { old: upToEnd(before?.old?.[i]) } : {}),
+        ...(before?.reference === undefined ? {} : { reference: upToEnd(before.reference[i]) }),
+        ...(before?.values === undefined ? {} : { values: before.values[i]! }),
       }
     })
-    return { batches, metrics }
+    const estimates = this.#method.estimate(rollouts, this.#settings, this.#estimates)
+    this.#estimates = estimates.state
+    const sampled = completions.map(({ samplingLogprobs }) => Float32Array.from(samplingLogprobs))
+    const batches = rolloutBatches(packed, groupSize, rollouts, { ...estimates, sampled, corrected: this.#corrected })
+    return { batches, metrics: estimates.metrics }
   }
 
-  /** Old log-probabilities, those of the reference, and values, of each answer; undefined where the method needs none. */
-  async #beforeUpdate(batches: readonly PackedBatch[], lengths: readonly number[], groupSize: number): Promise<Pick<Rollout, 'old' | 'reference' | 'values'>[] | undefined> {
-    const forward = this.#forward
-    if (forward === undefined) return undefined
+  /** Log-probabilities, those of the reference, and values, at each place of each answer, before the first update. */
+  async #beforeUpdate(packed: readonly PackedBatch[], answers: readonly (readonly number[])[], groupSize: number) {
+    const forward = this.#forward!
     const withReference = this.#method.reference?.(this.#settings) === true
-    const old = [], values = [], reference = []
-    for (const batch of batches) {
-      const now = await forward.run(batch)
-      old.push(now.logprobs)
-      values.push(now.values)
-      reference.push(withReference ? (await forward.run(batch, this.#context.initial)).logprobs : undefined)
+    const now = []
+    const then = []
+    for (const batch of packed) {
+      now.push(await forward.run(batch))
+      then.push(withReference ? await forward.run(batch, this.#context.initial) : undefined)
     }
-    const split = (ofBatches: readonly (Float32Array | undefined)[]) => splitByAnswer(batches, ofBatches, lengths, groupSize)
-    const [oldOf, valuesOf, referenceOf] = [split(old), split(values), split(reference)]
-    return lengths.map((_, i) => ({
-      old: oldOf![i]!,
-      ...(valuesOf === undefined ? {} : { values: valuesOf[i]! }),
-      ...(referenceOf === undefined ? {} : { reference: referenceOf[i]! }),
-    }))
+    const split = (ofBatches: readonly (Float32Array | undefined)[]) =>
+      splitByAnswer(packed, ofBatches, answers.map(({ length }) => length), groupSize)
+    return {
+      old: split(now.map(({ logprobs }) => logprobs)),
+      values: split(now.map(({ values }) => values)),
+      reference: split(then.map((target) => target?.logprobs)),
+    }
   }
 
   #logSamples({ groupSize, completions, grades }: Answers, items: readonly PromptRow[], step: number, count: number): void {
@@ -222,67 +194,6 @@ class RolloutLearning implements Learning {
   }
 }
 
-interface SamplingPlan {
-  readonly groupSize: number
-  readonly maxNewTokens: number
-  readonly temperature: number
-}
-
 function rolloutOf({ ids, finishReason }: Completion, { reward }: Grade, group: number): Rollout {
   return { group, length: ids.length, ended: finishReason === 'stop', reward }
-}
-
-/** The critic's value before each target, [N]. */
-function criticValues(policy: LearningContext['policy']): Tensor {
-  return scalarScores(policy, packedForward(policy.config, policy.critic ?? policy.parts).hidden_NH)
-}
-
-export function rolloutLoss(method: MethodFor<'prompts'>, settings: Record<string, unknown>, policy: LearningContext['policy']) {
-  const { temperature, importanceCap, critic } = method.rollouts(settings)
-  const forward = packedForward(policy.config, policy.parts)
-  const logprobs_N = forward.logprobs(temperature)
-  const ofTargets = (name: string): Tensor => input(name, 'float32', ['N'])
-  const first = scalarInput('first')
-  // Exactly the present value where first is 1: a ratio of exactly 1, whatever graph sampled the answers.
-  const old_N = add(mul(stopGradient(logprobs_N), first), mul(ofTargets('old'), sub(1, first)))
-  const importance_N = minimum(exp(sub(old_N, ofTargets('sampled'))), importanceCap)
-  const weights_N = mul(ofTargets('weights'), add(1, mul(scalarInput('corrected'), sub(importance_N, 1))))
-  const members_QN = membersInput('members', 'Q')
-  const loss = method.loss({
-    logprobs_N,
-    old_N,
-    reference_N: ofTargets('reference'),
-    advantages_N: ofTargets('advantages'),
-    weights_N,
-    values_N: critic === undefined ? ofTargets('old_values') : critic === 'shared' ? scalarScores(policy, forward.hidden_NH) : criticValues(policy),
-    oldValues_N: ofTargets('old_values'),
-    returns_N: ofTargets('returns'),
-    perToken: scalarInput('per_token'),
-    answerMean: (x_N) => {
-      const lengths_Q = groupSums(members_QN, onesLike(x_N))
-      const means_Q = div(groupSums(members_QN, x_N), lengths_Q)
-      return squeeze(matmul(members_QN, unsqueeze(means_Q, 1), { transposeA: true }), 1)
-    },
-    settings,
-  })
-  return { loss, logprobs_N }
-}
-
-function onesLike(x: Tensor): Tensor {
-  return add(mul(stopGradient(x), 0), 1)
-}
-
-/** Mean and maximum of |sampling's log-probability − training's|, nats. */
-function driftOf(batches: readonly MicroBatch[], logprobs: readonly Float32Array[]): { mean: number; max: number } {
-  let [sum, count, max] = [0, 0, 0]
-  batches.forEach(({ feeds }, i) => {
-    const sampled = feeds['sampled']!.data as Float32Array
-    sampled.forEach((value, n) => {
-      const difference = Math.abs(value - logprobs[i]![n]!)
-      sum += difference
-      count++
-      max = Math.max(max, difference)
-    })
-  })
-  return { mean: count === 0 ? 0 : sum / count, max }
 }
