@@ -9,13 +9,13 @@ const granule = 64
  * Keys and values of the running rows, in the host's memory: for each layer [rows, G, room, D]. The first rows are in
  * use; one that ends is replaced by the last.
  */
-export class KeyValueCache {
+export class KeyValueCache implements Disposable {
   readonly #config: ModelConfig
   readonly #lengths: number[] = []
   #room = 0
   #capacity = 0
   /** Keys and values of layer l at 2l and 2l + 1. */
-  #stores: Float32Array[] = []
+  #stores: Float32Array<ArrayBuffer>[] = []
 
   constructor(config: ModelConfig) {
     this.#config = config
@@ -37,6 +37,7 @@ export class KeyValueCache {
 
   /**
    * Adds rows with the keys and values of their prompts, which a run returned as [n, G, S, D].
+   * The outputs' memory is given back.
    * @param rows which of the n prompts each row has, and how many of the S positions are that prompt's
    */
   add(outputs: Readonly<Record<string, HostTensor>>, rows: readonly { readonly from: number; readonly length: number }[]): void {
@@ -45,12 +46,14 @@ export class KeyValueCache {
       this.#lengths.push(0)
       this.#append(outputs, from, this.rows - 1, length)
     }
+    this.#discard(outputs)
   }
 
-  /** Appends the one new position of each row, [rows, G, 1, D]. */
+  /** Appends the one new position of each row, [rows, G, 1, D]. The outputs' memory is given back. */
   extend(outputs: Readonly<Record<string, HostTensor>>): void {
     this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
     for (let row = 0; row < this.rows; row++) this.#append(outputs, row, row, 1)
+    this.#discard(outputs)
   }
 
   /** Takes a row out; the last row moves into its place. */
@@ -62,11 +65,21 @@ export class KeyValueCache {
     this.#lengths.pop()
   }
 
-  /** Graph inputs: views, not copies. */
-  feeds(): Record<string, HostTensor> {
+  /** Gives the memory back at once; the garbage collector would let several rollouts' caches pile up. */
+  [Symbol.dispose](): void {
+    for (const store of this.#stores) free(store)
+    this.#stores = []
+    this.#lengths.length = 0
+  }
+
+  /**
+   * Graph inputs: views, not copies.
+   * @param rows how many; places that are not in use hold some finite numbers
+   */
+  feeds(rows: number): Record<string, HostTensor> {
     const { layers, kvHeads, headDim } = this.#config
-    const shape = [this.rows, kvHeads, this.#room, headDim]
-    const size = this.rows * kvHeads * this.#room * headDim
+    const shape = [rows, kvHeads, this.#room, headDim]
+    const size = rows * kvHeads * this.#room * headDim
     const feeds: Record<string, HostTensor> = {}
     for (let layer = 0; layer < layers; layer++) {
       const { k, v } = cacheNames.past(layer)
@@ -94,10 +107,17 @@ export class KeyValueCache {
     this.#lengths[row] = start + count
   }
 
+  #discard(outputs: Readonly<Record<string, HostTensor>>): void {
+    for (let layer = 0; layer < this.#config.layers; layer++) {
+      const { k, v } = cacheNames.fresh(layer)
+      for (const name of [k, v]) free(outputs[name]!.data as Float32Array<ArrayBuffer>)
+    }
+  }
+
   /** Makes room for `rows` rows of `positions` positions. */
   #reserve(rows: number, positions: number): void {
     const room = Math.ceil(positions / granule) * granule
-    const capacity = rows > this.#capacity ? Math.max(rows, Math.min(2 * this.#capacity, rows + 32)) : this.#capacity
+    const capacity = rows > this.#capacity ? Math.max(2, rows, Math.min(2 * this.#capacity, rows + 32)) : this.#capacity
     if (room === this.#room && capacity === this.#capacity) return
     const { kvHeads, headDim } = this.#config
     this.#stores = this.#stores.map((old) => {
@@ -107,9 +127,15 @@ export class KeyValueCache {
         const start = head * this.#room * headDim
         store.set(old.subarray(start, start + kept), head * room * headDim)
       }
+      free(old)
       return store
     })
     this.#room = room
     this.#capacity = capacity
   }
+}
+
+/** Frees the memory behind an array that is not used again, without waiting for the garbage collector. */
+function free(array: Float32Array<ArrayBuffer>): void {
+  array.buffer.transfer(0)
 }

@@ -1,12 +1,11 @@
-import { cacheNames, cachedDecoder } from '../models/graph/cached.ts'
+import { cachedDecoder } from '../models/graph/cached.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { DecoderParts } from '../models/graph/decoder.ts'
-import { RotaryTable } from '../models/graph/rotary.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Program, type CompileOptions, type HostTensor } from '../runtime/program.ts'
 import { KeyValueCache } from './cache.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
-import { promptMask, stepMask } from './masks.ts'
+import { DecoderFeeds } from './feeds.ts'
 import { readChoices, Row } from './row.ts'
 
 export interface EngineOptions extends CompileOptions {
@@ -46,13 +45,16 @@ export type OnToken = (request: number, sample: number, id: number, text: string
 export class Engine {
   readonly #options: EngineOptions
   readonly #program: Program
-  readonly #rotary: RotaryTable
+  readonly #feeds: DecoderFeeds
   readonly #outputsButLogits: readonly string[]
 
   private constructor(options: EngineOptions, program: Program) {
     this.#options = options
     this.#program = program
-    this.#rotary = new RotaryTable(options.config)
+    this.#feeds = new DecoderFeeds(options.config, {
+      unusedPast: options.device === 'webgpu' ? 1 : 0,
+      leastRows: Object.keys(options.parameters).length > 0 ? 2 : 1,
+    })
     this.#outputsButLogits = program.outputs.filter((name) => name !== 'logits')
   }
 
@@ -66,7 +68,7 @@ export class Engine {
    */
   async generate(requests: readonly GenerateRequest[], onToken?: OnToken): Promise<Completion[]> {
     const { config, tokenizer } = this.#options
-    const cache = new KeyValueCache(config)
+    using cache = new KeyValueCache(config)
     const running: Row[] = []
     const groups = requests.map((request, index): Group => ({
       prompt: request.prompt,
@@ -77,8 +79,8 @@ export class Engine {
 
     while (waiting.length > 0 || running.length > 0) {
       const admitted = admit(waiting, running.length)
-      await (admitted.length > 0 ? this.#readPrompts(admitted, cache, onToken) : this.#decodeStep(running, cache, onToken))
-      running.push(...admitted.flatMap(({ rows }) => rows))
+      if (admitted.length > 0) running.push(...await this.#readPrompts(admitted, cache, onToken))
+      else cache.extend(await this.#run(running, this.#feeds.step(running, cache), onToken))
       removeFinished(running, cache)
     }
     return groups.flatMap(({ rows }) => rows.map(({ completion }) => completion!))
@@ -88,63 +90,26 @@ export class Engine {
     await this.#program.release()
   }
 
-  /** Computes each group's prompt once, and the first token of each of its rows. */
-  async #readPrompts(groups: readonly Group[], cache: KeyValueCache, onToken: OnToken | undefined): Promise<void> {
-    const { config } = this.#options
-    const batch = groups.length
-    const longest = Math.max(...groups.map(({ prompt }) => prompt.length))
-    const [ids, positions] = [new BigInt64Array(batch * longest), new Int32Array(batch * longest)]
-    groups.forEach(({ prompt }, group) => {
-      prompt.forEach((id, i) => {
-        ids[group * longest + i] = BigInt(id)
-        positions[group * longest + i] = i
-      })
-    })
-    const sources = groups.flatMap(({ prompt, rows }, from) => rows.map(() => ({ from, length: prompt.length })))
-    const results = await this.#run(groups.flatMap(({ rows }) => rows), {
-      ids: { data: ids, shape: [batch, longest] },
-      mask: promptMask(batch, longest, config.slidingWindow, this.#unusedPast),
-      lengths: { data: BigInt64Array.of(BigInt(longest), BigInt(this.#unusedPast)), shape: [2] },
-      target_positions: vector(sources.map(({ from, length }) => from * longest + length - 1)),
-      ...unusedPast(config, batch, this.#unusedPast),
-      ...this.#rotary.feeds(positions, batch, longest),
-    }, onToken)
-    cache.add(results, sources)
-  }
-
-  async #decodeStep(rows: readonly Row[], cache: KeyValueCache, onToken: OnToken | undefined): Promise<void> {
-    const batch = rows.length
-    const results = await this.#run(rows, {
-      ids: { data: BigInt64Array.from(rows, (row) => BigInt(row.ids.at(-1)!)), shape: [batch, 1] },
-      mask: stepMask(cache, this.#options.config.slidingWindow),
-      lengths: { data: BigInt64Array.of(1n, BigInt(cache.room)), shape: [2] },
-      target_positions: vector([...rows.keys()]),
-      ...cache.feeds(),
-      ...this.#rotary.feeds(Int32Array.from(rows, (_, row) => cache.length(row)), batch, 1),
-    }, onToken)
-    cache.extend(results)
+  /** Computes each group's prompt once, and the first token of each of its rows. @returns the rows */
+  async #readPrompts(groups: readonly Group[], cache: KeyValueCache, onToken: OnToken | undefined): Promise<Row[]> {
+    const prompts = groups.map(({ prompt }) => prompt)
+    const rows = groups.flatMap((group) => group.rows)
+    const askers = groups.flatMap((group, prompt) => group.rows.map(() => prompt))
+    const results = await this.#run(rows, this.#feeds.prompts(prompts, askers), onToken)
+    cache.add(results, askers.map((from) => ({ from, length: prompts[from]!.length })))
+    return rows
   }
 
   /** Runs the graph and gives each row its next token. @returns the new keys and values */
   async #run(rows: readonly Row[], feeds: Record<string, HostTensor>, onToken: OnToken | undefined): Promise<Record<string, HostTensor>> {
-    const column = [rows.length, 1]
-    const choice = {
-      draw: { data: Float32Array.from(rows, (row) => row.nextDraw()), shape: column },
-      inverse_temperature: { data: Float32Array.from(rows, (row) => row.inverseTemperature), shape: column },
-    }
-    const wanted = rows.some((row) => row.needsLogits) ? this.#program.outputs : this.#outputsButLogits
-    const results = await this.#program.run({ ...this.#options.parameters, ...feeds, ...choice }, wanted)
+    const outputs = rows.some((row) => row.needsLogits) ? this.#program.outputs : this.#outputsButLogits
+    const results = await this.#program.run({ ...this.#options.parameters, ...feeds, ...this.#feeds.choice(rows) }, outputs)
     const choices = readChoices(results)
     rows.forEach((row, i) => {
       const { id, text } = row.take(choices, i)
       onToken?.(row.index, row.sample, id, text)
     })
     return results
-  }
-
-  /** Positions of the past while prompts are read, all masked: none, but a tensor of no size crashes WebGPU. */
-  get #unusedPast(): number {
-    return this.#options.device === 'webgpu' ? 1 : 0
   }
 }
 
@@ -178,18 +143,4 @@ function removeFinished(rows: Row[], cache: KeyValueCache): void {
     rows[row] = rows.at(-1)!
     rows.pop()
   }
-}
-
-function unusedPast({ layers, kvHeads, headDim }: ModelConfig, batch: number, positions: number): Record<string, HostTensor> {
-  const zeros = { data: new Float32Array(batch * kvHeads * positions * headDim), shape: [batch, kvHeads, positions, headDim] }
-  const feeds: Record<string, HostTensor> = {}
-  for (let layer = 0; layer < layers; layer++) {
-    const { k, v } = cacheNames.past(layer)
-    feeds[k] = feeds[v] = zeros
-  }
-  return feeds
-}
-
-function vector(values: readonly number[]): HostTensor {
-  return { data: BigInt64Array.from(values, BigInt), shape: [values.length] }
 }

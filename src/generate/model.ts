@@ -46,6 +46,7 @@ export interface LoadedModel extends AsyncDisposable {
  */
 export async function loadModel(ref: string, options: LoadOptions = {}): Promise<LoadedModel> {
   const { adapter, precision = 'f32', device = 'cpu', threads, onProgress } = options
+  if (device === 'webgpu' && precision === 'nf4') throw new UserError('nf4 runs on the cpu only: take int4', { exitCode: 2 })
   const path = await resolveModel(ref, onProgress === undefined ? {} : { onProgress })
   const { config, tokenizer, close } = await openModel(path)
   close()

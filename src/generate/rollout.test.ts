@@ -98,22 +98,36 @@ test('tokens are drawn as often as the distribution says', async () => {
   assert.ok(Math.abs(chiSquare - freedom) < 4 * Math.sqrt(2 * freedom), `χ² is ${chiSquare} with ${freedom} degrees of freedom`)
 })
 
+const shapes = loraShapes(config, adapter.config)
+const adapterFeeds = (): Record<string, HostTensor> =>
+  Object.fromEntries([...adapter.parameters].map(([name, data]) => [name, { data: data.slice(), shape: shapes.get(name)! }]))
+const openAdapted = (parameters: Readonly<Record<string, HostTensor>>): Promise<Engine> =>
+  Engine.compile({ ...placement, config, parts: withLora(base, config, adapter.config).parts, tokenizer, parameters })
+
 test('weights that change in place count from the next call on', async () => {
-  const shapes = loraShapes(config, adapter.config)
-  const { parts } = withLora(base, config, adapter.config)
-  const feeds = (): Record<string, HostTensor> =>
-    Object.fromEntries([...adapter.parameters].map(([name, data]) => [name, { data: data.slice(), shape: shapes.get(name)! }]))
-  const parameters = feeds()
-  const options = { ...placement, config, parts, tokenizer }
-  const adapted = await Engine.compile({ ...options, parameters })
+  const parameters = adapterFeeds()
+  const adapted = await openAdapted(parameters)
   const before = await adapted.generate([group])
   for (const [name, { data }] of Object.entries(parameters)) {
     if (name.includes('lora_B')) (data as Float32Array).forEach((b, i) => { data[i] = -2 * b })
   }
   const changed = await adapted.generate([group])
   await adapted.release()
-  const fresh = await Engine.compile({ ...options, parameters })
+  const fresh = await openAdapted(parameters)
   assert.deepEqual(changed, await fresh.generate([group]))
   await fresh.release()
   assert.notDeepEqual(changed[0]!.logprobs, before[0]!.logprobs)
+})
+
+test('with an adapter too, a row has the same bits alone and beside others', async () => {
+  const adapted = await openAdapted(adapterFeeds())
+  for (const watched of [group, { ...group, prompt: [7] }]) {
+    const [alone] = await adapted.generate([watched])
+    for (const batch of [2, 8, 128]) {
+      const others = Array.from({ length: batch - 1 }, (_, i) => ({ ...other, seed: i, maxTokens: 1 + (i % 9) }))
+      assert.deepEqual((await adapted.generate([watched, ...others]))[0], alone, `batch ${batch}`)
+    }
+    assert.deepEqual((await adapted.generate([{ ...watched, samples: 5 }]))[0], alone, 'in a group')
+  }
+  await adapted.release()
 })

@@ -3,7 +3,7 @@
  * over memory or keep more tensors alive. Each is checked against finite differences like an operator.
  */
 import { differentiable1, node, node1, repeatable } from './operator.ts'
-import { add, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum } from './operators.ts'
+import { add, gather, log, matmul, mean, mul, neg, pick, reduceMax, reshape, sigmoid, softmax, sub, sum, unsqueeze } from './operators.ts'
 import { times, type Dim } from './shape.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -118,21 +118,20 @@ export interface PastKeys {
 export function cachedAttention(q: Tensor, k: Tensor, v: Tensor, past: PastKeys, mask: Tensor): Tensor {
   const [batch, heads, queries, size] = q.shape as [Dim, number, Dim, number]
   const groups = k.shape[1] as number
-  const rows = times(heads / groups, queries)
-  const fold = (x: Tensor, last: Dim): Tensor => reshape(x, [batch, groups, rows, last])
-  const qFolded = fold(q, size)
-  const scoresNew = matmul(qFolded, k, { transposeB: true })
-  const scoresPast = matmul(qFolded, past.k, { transposeB: true })
-  const all = mask.shape.at(-1)!
-  const scores = node1({ type: 'Concat', inputs: [scoresNew, scoresPast], attributes: { axis: -1 }, shape: [batch, groups, rows, all] })
-  const p = fold(softmax(add(reshape(scores, [batch, heads, queries, all]), mask)), all)
+  // A product for each head: where it has one query, it reads the keys where they lie and packs none of them.
+  const qGrouped = reshape(q, [batch, groups, heads / groups, queries, size])
+  const ofGroup = (x: Tensor): Tensor => unsqueeze(x, 2)
+  const scoresNew = matmul(qGrouped, ofGroup(k), { transposeB: true })
+  const scoresPast = matmul(qGrouped, ofGroup(past.k), { transposeB: true })
+  const shape = scoresNew.shape.with(-1, mask.shape.at(-1)!)
+  const scores = node1({ type: 'Concat', inputs: [scoresNew, scoresPast], attributes: { axis: -1 }, shape })
   const [pNew, pPast] = node({
     type: 'Split',
-    inputs: [p, past.lengths],
+    inputs: [softmax(add(scores, ofGroup(mask))), past.lengths],
     attributes: { axis: -1 },
     outputs: [{ shape: scoresNew.shape }, { shape: scoresPast.shape }],
   }) as [Tensor, Tensor]
-  return reshape(add(matmul(pNew, v), matmul(pPast, past.v)), [batch, heads, queries, size])
+  return reshape(add(matmul(pNew, ofGroup(v)), matmul(pPast, ofGroup(past.v))), [batch, heads, queries, size])
 }
 
 /** A linear map without bias, as stored: y = x Wᵀ, and backwards x W. */
