@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 
+import { checkGrader } from '../src/evaluate/graders/index.ts'
+import { methods } from '../src/methods/index.ts'
+import { loadRecipe } from '../src/train/recipe.ts'
 import { makeFiles as complaintFiles } from './complaints/make.ts'
 import judge from './complaints/judge.ts'
 import { makeFiles as contractFiles } from './contract-review/make.ts'
@@ -16,6 +19,20 @@ for (const [example, makeFiles] of Object.entries(made)) {
     for (const [name, rows] of Object.entries(makeFiles())) {
       assert.ok(readFileSync(join(import.meta.dirname, example, name), 'utf8') === jsonl(rows), `${name} is another: run make.ts`)
     }
+  })
+}
+
+for (const path of globSync('*/*.yaml', { cwd: import.meta.dirname })) {
+  test(`${path} is a recipe, and its files are there`, () => {
+    const { data, eval: heldOut } = loadRecipe(join(import.meta.dirname, path), [], methods)
+    for (const file of [...data.map(source => source.path), heldOut ?? data[0]!.path]) assert.ok(existsSync(file), file)
+  })
+}
+
+for (const path of globSync('*/{reward,judge,all-right}.json', { cwd: import.meta.dirname })) {
+  test(`${path} is a grader`, () => {
+    const file = join(import.meta.dirname, path)
+    checkGrader(file, { baseDirectory: dirname(file), allowFunctions: true })
   })
 }
 
