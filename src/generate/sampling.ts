@@ -32,15 +32,12 @@ export function isTruncated({ topK, topP }: SamplingOptions): boolean {
 
 /** The next token's place among the logits, [V] or a part of them. Of equal ones the lower is the likelier. */
 export function sampleToken(logits: Float32Array, options: SamplingOptions, random: Random): number {
-  if (isGreedy(options)) return largest(logits)
-  const { temperature, topK, topP } = options
-  const peak = logits[largest(logits)]!
-  const weightOf = (logit: number): number => Math.exp((logit - peak) / temperature)
-  if (!isTruncated(options)) return draw(Float64Array.from(logits, weightOf), random)
-  // Stable: equal logits stay in the order of their ids.
-  const sorted = Uint32Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b).subarray(0, topK)
-  const weights = Float64Array.from(sorted, (id) => weightOf(logits[id]!))
-  return sorted[draw(topP === undefined ? weights : weights.subarray(0, nucleusSize(weights, topP)), random)]!
+  const likeliest = largest(logits)
+  if (isGreedy(options)) return likeliest
+  const weights = temperedWeights(logits, logits[likeliest]!, options.temperature)
+  if (!isTruncated(options)) return draw(weights, random)
+  const candidates = topCandidates(weights, options)
+  return candidates[draw(Float64Array.from(candidates, (id) => weights[id]!), random)]!
 }
 
 function largest(values: Float32Array): number {
@@ -49,15 +46,52 @@ function largest(values: Float32Array): number {
   return best
 }
 
-/** How many of the descending weights it takes to reach the share p; at least one. */
-function nucleusSize(weights: Float64Array, p: number): number {
-  const target = p * total(weights)
+/** Probabilities up to a factor: the likeliest has 1. */
+function temperedWeights(logits: Float32Array, peak: number, temperature: number): Float64Array {
+  const weights = new Float64Array(logits.length)
+  for (let i = 0; i < logits.length; i++) weights[i] = Math.exp((logits[i]! - peak) / temperature)
+  return weights
+}
+
+/** Weights down to which candidates are looked for and sorted, first among few, last among all. */
+const floors = [1e-3, 1e-6, 0]
+
+/** Ids of the tokens that top-k and top-p leave, the likeliest first. */
+function topCandidates(weights: Float64Array, { topK = Infinity, topP }: SamplingOptions): Uint32Array {
+  let candidates = new Uint32Array()
+  for (const floor of floors) {
+    candidates = heavierThan(floor, weights).subarray(0, topK)
+    if (candidates.length === topK) break
+    if (topP !== undefined && topK === Infinity && sumOf(candidates, weights) >= topP * total(weights)) break
+  }
+  if (topP === undefined) return candidates
+  const target = topP * (topK === Infinity ? total(weights) : sumOf(candidates, weights))
+  return candidates.subarray(0, nucleusSize(candidates, weights, target))
+}
+
+/** Ids of all weights of at least `floor`, the heaviest first; equal ones in the order of their ids. */
+function heavierThan(floor: number, weights: Float64Array): Uint32Array<ArrayBuffer> {
+  let count = 0
+  for (let id = 0; id < weights.length; id++) if (weights[id]! >= floor) count++
+  const ids = new Uint32Array(count)
+  for (let id = 0, at = 0; at < count; id++) if (weights[id]! >= floor) ids[at++] = id
+  return ids.sort((a, b) => weights[b]! - weights[a]! || a - b)
+}
+
+/** How many of the candidates it takes to reach the target together; at least one. */
+function nucleusSize(candidates: Uint32Array, weights: Float64Array, target: number): number {
   let sum = 0
-  for (let i = 0; i < weights.length; i++) {
-    sum += weights[i]!
+  for (let i = 0; i < candidates.length; i++) {
+    sum += weights[candidates[i]!]!
     if (sum >= target) return i + 1
   }
-  return weights.length
+  return candidates.length
+}
+
+function sumOf(candidates: Uint32Array, weights: Float64Array): number {
+  let sum = 0
+  for (const id of candidates) sum += weights[id]!
+  return sum
 }
 
 /** The place of a weight, each as likely as its share; none that is 0. */
