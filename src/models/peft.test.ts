@@ -23,7 +23,7 @@ function randomAdapter(lora: LoraConfig): Adapter {
   const random = new Random(5)
   const shapes = loraShapes(config, lora)
   const values = (size: number) => Float32Array.from({ length: size }, () => random.uint32() / 2 ** 32 - 0.5)
-  return { config: lora, parameters: new Map([...shapes].map(([name, [rows, columns]]) => [name, values(rows * columns)])) }
+  return { config: lora, parameters: new Map([...shapes].map(([name, shape]) => [name, values(shape.reduce((a, b) => a * b, 1))])) }
 }
 
 /** A copy of PEFT's adapter with other settings. */
@@ -107,7 +107,7 @@ test('tensors that are missing, of another shape or of no layer are named', asyn
 
 test('what is not implemented is refused by its key', () => {
   const refused: [Record<string, unknown>, RegExp][] = [
-    [{ use_dora: true }, /use_dora is set: DoRA/],
+    [{ init_lora_weights: 'pissa' }, /init_lora_weights is set: an adapter whose base was changed with it/],
     [{ bias: 'all' }, /bias is set/],
     [{ fan_in_fan_out: true }, /fan_in_fan_out is set/],
     [{ modules_to_save: ['lm_head'] }, /modules_to_save is set/],

@@ -6,6 +6,7 @@ import { UserError, messageOf } from '../errors.ts'
 import { replaceDirectory, writeFileDurably } from '../files.ts'
 import type { ModelConfig } from './config.ts'
 import { linearModules } from './graph/decoder.ts'
+import { precisions } from './graph/linear-maps.ts'
 import { loraNames, loraShapes, type Adapter, type LoraConfig } from './graph/lora.ts'
 import { pickleError } from './formats/safetensors-header.ts'
 import { openSafetensors, writeSafetensors, type SafetensorsFile } from './formats/safetensors.ts'
@@ -20,6 +21,7 @@ const schema = z.looseObject({
   use_dora: z.boolean().nullish(),
   bias: z.string().nullish(),
   fan_in_fan_out: z.boolean().nullish(),
+  init_lora_weights: z.union([z.boolean(), z.string()]).nullish(),
   modules_to_save: z.array(z.string()).nullish(),
   rank_pattern: z.record(z.string(), z.number()).nullish(),
   alpha_pattern: z.record(z.string(), z.number()).nullish(),
@@ -47,24 +49,31 @@ export function loadAdapter(directory: string, config: ModelConfig): Adapter {
       rank: settings.r,
       alpha: settings.lora_alpha,
       rankStabilized: settings.use_rslora ?? false,
+      ...(settings.use_dora === true && { dora: true }),
       modules: linearModules(config).filter((module) => file.tensors.has(prefix + loraNames(module).a)),
     }
     const shapes = loraShapes(config, lora)
     checkFit(file, path, shapes, lora)
-    return { config: lora, parameters: new Map([...shapes.keys()].map((name) => [name, file.read(prefix + name)])) }
+    return {
+      config: lora,
+      parameters: new Map([...shapes.keys()].map((name) => [name, file.read(prefix + name)])),
+      ...readOrigin(join(directory, originFile)),
+    }
   } finally {
     file.close()
   }
 }
 
-function readSettings(path: string): z.output<typeof schema> {
-  let json: unknown
+function readJson(path: string): unknown {
   try {
-    json = JSON.parse(readFileSync(path, 'utf8'))
+    return JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     throw new UserError(`${path}: not a readable adapter configuration: ${messageOf(error)}`, { cause: error })
   }
-  const parsed = schema.safeParse(json)
+}
+
+function readSettings(path: string): z.output<typeof schema> {
+  const parsed = schema.safeParse(readJson(path))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
     throw new UserError(`${path}: ${issue.path.join('.')}: ${issue.message}. Only LoRA adapters of PEFT can be used.`)
@@ -73,14 +82,28 @@ function readSettings(path: string): z.output<typeof schema> {
   const refuse = (key: string, why: string): never => {
     throw new UserError(`${path}: ${key} is set: ${why} is not implemented`)
   }
-  if (settings.use_dora) refuse('use_dora', 'DoRA')
   if (settings.fan_in_fan_out) refuse('fan_in_fan_out', 'a transposed base layer')
   if (settings.bias != null && settings.bias !== 'none') refuse('bias', 'a trained bias')
   if (settings.modules_to_save?.length) refuse('modules_to_save', 'a fully trained module beside the adapter')
+  if (/^(pissa|olora|corda)/.test(String(settings.init_lora_weights))) {
+    refuse('init_lora_weights', 'an adapter whose base was changed with it (save it with PEFT\'s path_initial_model_for_weight_conversion)')
+  }
   for (const key of ['rank_pattern', 'alpha_pattern'] as const) {
     if (Object.keys(settings[key] ?? {}).length > 0) refuse(key, 'a rank or alpha that differs between layers')
   }
   return settings
+}
+
+/** What PEFT's configuration has no place for, in a file of our own that PEFT passes over. */
+const originFile = 'posttrain.json'
+const originSchema = z.looseObject({ base_precision: z.enum(precisions).optional() })
+
+function readOrigin(path: string): Pick<Adapter, 'basePrecision'> {
+  if (!existsSync(path)) return {}
+  const parsed = originSchema.safeParse(readJson(path))
+  if (!parsed.success) throw new UserError(`${path}: base_precision must be one of ${precisions.join(', ')}`)
+  const { base_precision: basePrecision } = parsed.data
+  return basePrecision === undefined ? {} : { basePrecision }
 }
 
 function checkFit(file: SafetensorsFile, path: string, shapes: ReadonlyMap<string, readonly number[]>, lora: LoraConfig): void {
@@ -106,6 +129,9 @@ export async function saveAdapter(directory: string, adapter: Adapter, config: M
 export async function writeAdapter(directory: string, adapter: Adapter, config: ModelConfig, baseModel: string | null): Promise<void> {
   const shapes = loraShapes(config, adapter.config)
   await writeFileDurably(join(directory, 'adapter_config.json'), JSON.stringify(peftSettings(adapter.config, config.layers, baseModel), null, 2) + '\n')
+  if (adapter.basePrecision !== undefined) {
+    await writeFileDurably(join(directory, originFile), JSON.stringify({ base_precision: adapter.basePrecision }) + '\n')
+  }
   await writeSafetensors(
     join(directory, 'adapter_model.safetensors'),
     [...adapter.parameters].map(([name, data]) => ({ name: prefix + name, dtype: 'F32', shape: shapes.get(name)!, data })),
@@ -124,6 +150,7 @@ function peftSettings(lora: LoraConfig, layers: number, baseModel: string | null
     r: lora.rank,
     lora_alpha: lora.alpha,
     use_rslora: lora.rankStabilized,
+    use_dora: lora.dora ?? false,
     target_modules: everyLayer ? kinds : lora.modules,
     lora_dropout: 0,
     bias: 'none',

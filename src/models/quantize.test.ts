@@ -4,7 +4,7 @@ import { Random } from '../random.ts'
 import { Program } from '../runtime/program.ts'
 import { quantizedMatmul } from '../tensor/functions.ts'
 import { input } from '../tensor/tensor.ts'
-import { dequantizeInt4, int4Block, quantizeInt4, quantizeInt8, transposed } from './quantize.ts'
+import { dequantizeIntegers, int4Block, quantizeInt4, quantizeInt8, transposed } from './quantize.ts'
 
 function randomMatrix(size: number, seed: number, spread = 1): Float32Array {
   const random = new Random(seed)
@@ -20,6 +20,10 @@ test('each weight comes back within half a step of its block, zero as zero, the 
     const { values, scales } = quantizeInt8(w, outputs, inputs, block)
     const blocks = Math.ceil(inputs / block)
     assert.deepEqual([values.length, scales.length], [outputs * blocks * block, outputs * blocks])
+    if (block === 64) {
+      const restored = dequantizeIntegers({ values, scales }, outputs, inputs, 8)
+      w.forEach((value, i) => { assert.ok(Math.abs(restored[i]! - value) <= 0.5001 * scales[Math.floor(i / inputs) * blocks + Math.floor((i % inputs) / block)]!) })
+    }
     for (let row = 0; row < outputs; row++) {
       for (let i = 0; i < blocks * block; i++) {
         const scale = scales[row * blocks + Math.floor(i / block)]!
@@ -78,7 +82,7 @@ test('4 bits: within half a step of the block, the largest exactly, and ONNX Run
     const w = randomMatrix(outputs * inputs, outputs)
     w[1] = 0
     const { values, scales } = quantizeInt4(w, outputs, inputs)
-    const restored = dequantizeInt4({ values, scales }, outputs, inputs)
+    const restored = dequantizeIntegers({ values, scales }, outputs, inputs, 4)
     const blocks = Math.ceil(inputs / int4Block)
     w.forEach((value, i) => {
       const scale = Math.abs(scales[Math.floor(i / inputs) * blocks + Math.floor((i % inputs) / int4Block)]!)

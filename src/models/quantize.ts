@@ -65,15 +65,17 @@ export function quantizeInt4(weight: Float32Array, outputs: number, inputs: numb
   return { values, scales }
 }
 
-/** The values that a weight in blocks of 4 bits stands for, [out, in]. */
-export function dequantizeInt4({ values, scales }: QuantizedBlocks, outputs: number, inputs: number, block = int4Block): Float32Array<ArrayBuffer> {
-  const blocks = Math.ceil(inputs / block)
+/** The values that a weight in blocks of integers stands for, [out, in]. */
+export function dequantizeIntegers({ values, scales }: QuantizedBlocks, outputs: number, inputs: number, bits: 4 | 8): Float32Array<ArrayBuffer> {
+  const block = bits === 8 ? int8Block : int4Block
+  const padded = Math.ceil(inputs / block) * block
+  const codeAt = (at: number): number =>
+    bits === 8 ? values[at]! - 128 : (at % 2 === 0 ? values[at >> 1]! & 15 : values[at >> 1]! >> 4) - 8
   const weight = new Float32Array(outputs * inputs)
   for (let row = 0; row < outputs; row++) {
     for (let i = 0; i < inputs; i++) {
-      const at = row * blocks * block + i
-      const code = at % 2 === 0 ? values[at >> 1]! & 15 : values[at >> 1]! >> 4
-      weight[row * inputs + i] = (code - 8) * scales[row * blocks + Math.floor(i / block)]!
+      const at = row * padded + i
+      weight[row * inputs + i] = codeAt(at) * scales[Math.floor(at / block)]!
     }
   }
   return weight

@@ -18,7 +18,8 @@ function uniform(seed: number): () => number {
 test('a fresh adapter: A uniform within ±1/√in, B zero, so that the first step starts from the base', () => {
   const lora = { rank: 64, alpha: 16, rankStabilized: false, modules: linearModules(config) }
   const { parameters } = initialAdapter(config, lora, uniform(3))
-  for (const [name, [rows, columns]] of loraShapes(config, lora)) {
+  for (const [name, shape] of loraShapes(config, lora)) {
+    const [rows, columns] = shape as [number, number]
     const values = parameters.get(name)!
     assert.equal(values.length, rows * columns)
     if (name.includes('lora_B')) {

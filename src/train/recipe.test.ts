@@ -35,7 +35,7 @@ test('a minimal recipe gets the documented defaults', () => {
     model: 'some/model',
     method: 'sft',
     data: [{ path: 'train.jsonl', weight: 1 }],
-    adapter: { type: 'lora', rank: 8, alpha: 16, targets: 'all-linear', init: undefined, use_rslora: false },
+    adapter: { type: 'lora', rank: 8, alpha: 16, targets: 'all-linear', init: undefined, use_rslora: false, use_dora: false, loraplus_ratio: 1 },
     base: { precision: 'auto' },
     optimizer: { name: 'adamw', lr: 2e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, max_grad_norm: 1 },
     schedule: { name: 'constant', warmup: 0 },
@@ -62,7 +62,7 @@ data:
   - {path: a.jsonl, weight: 2}
   - b.jsonl
 eval: eval.jsonl
-adapter: {type: lora, rank: 4, targets: [q_proj, v_proj], init: adapters/start, use_rslora: true}
+adapter: {type: lora, rank: 4, targets: [q_proj, v_proj], init: adapters/start, use_rslora: true, use_dora: true, loraplus_ratio: 16}
 base: {precision: int8}
 optimizer: {name: adamw, lr: 2e-4, betas: [0.8, 0.99], eps: 1e-6, weight_decay: 0.1, max_grad_norm: 0.5}
 schedule: {name: cosine, warmup: 0.03}
@@ -84,7 +84,7 @@ output: runs/icd10
 `
   const recipe = parseRecipe(text, 'r.yaml', methods)
   assert.deepEqual(recipe.data, [{ path: 'a.jsonl', weight: 2 }, { path: 'b.jsonl', weight: 1 }])
-  assert.deepEqual(recipe.adapter, { type: 'lora', rank: 4, alpha: 8, targets: ['q_proj', 'v_proj'], init: 'adapters/start', use_rslora: true })
+  assert.deepEqual(recipe.adapter, { type: 'lora', rank: 4, alpha: 8, targets: ['q_proj', 'v_proj'], init: 'adapters/start', use_rslora: true, use_dora: true, loraplus_ratio: 16 })
   assert.deepEqual(methodSettings(recipe), { beta: 0.1, loss: 'ipo' })
   assert.equal(recipe.steps, 10)
   assert.equal(recipe.epochs, undefined)

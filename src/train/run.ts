@@ -4,28 +4,27 @@ import { isDeepStrictEqual } from 'node:util'
 import { UserError, messageOf } from '../errors.ts'
 import { dataKinds, type DataKind } from '../data/kinds.ts'
 import { Loader } from '../data/loader.ts'
-import type { ModelConfig } from '../models/config.ts'
 import type { ModelFiles } from '../models/files.ts'
 import { writeHuggingFaceDirectory } from '../models/formats/export.ts'
 import { openModel } from '../models/open.ts'
-import { writeAdapter, loadAdapter } from '../models/peft.ts'
+import { writeAdapter } from '../models/peft.ts'
 import { prepareWeights } from '../models/prepare.ts'
-import type { Adapter } from '../models/graph/lora.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { methods } from '../methods/index.ts'
 import type { Method } from '../methods/method.ts'
 import { replaceDirectory } from '../files.ts'
 import { assertRuns } from '../runtime/probe.ts'
 import { Random } from '../random.ts'
+import { checkAdapter, openAdapter, parameterRule, type TrainedAdapter } from './adapter.ts'
 import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint.ts'
 import { generalRows } from './evaluator.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import { Learner } from './learner.ts'
 import { openLearning } from './learning/index.ts'
-import { criticHeadName, initialHead, rewardHeadName, withScalarHead } from './learning/heads.ts'
+import { criticHeadName, initialHead, rewardHeadName, withScalarHead, withSeparateCritic, type Tower } from './learning/heads.ts'
 import { evaluate, trainingLoop, type LoopParts } from './loop.ts'
 import { createAdamW, type Optimizer } from './optimizer.ts'
-import { fullPolicy, initialAdapter, isDecayed, loraPolicy, targetModules, type Placement, type Policy } from './policy.ts'
+import { fullPolicy, loraPolicy, type Placement, type Policy } from './policy.ts'
 import { choosePrecision } from './precision.ts'
 import { formatRecipe, methodSettings, parseRecipe, type Recipe } from './recipe.ts'
 import { buildReport } from './report.ts'
@@ -51,7 +50,7 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
     const kind = dataKinds[methods[request.recipe.method]!.rows] as DataKind<unknown>
     const data = await openData(request.recipe, kind, tokenizer, model.config)
     // What is wrong with the adapter or the device is said before there is a folder.
-    openAdapter(request.recipe, model.config)
+    checkAdapter(request.recipe, model.config)
     await assertRuns(request.recipe.device)
     const recipe = await withPrecision(request, model, tokenizer, emit)
     const folder = await openRun(recipe.output, { ...request, recipe: formatRecipe(recipe) })
@@ -100,9 +99,9 @@ async function runInFolder(
   const placement: Placement = { device: recipe.device, threads: recipe.threads }
   const method = methods[recipe.method]!
   const settings = methodSettings(recipe) as Record<string, unknown>
-  const { policy, adapter } = openPolicy(recipe, method, settings, model, cache)
+  const { policy, adapter } = await openPolicy(recipe, method, settings, model, cache)
   const { betas, eps, weight_decay } = recipe.optimizer
-  const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: (name) => ({ decay: isDecayed(name) }) })
+  const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: parameterRule(recipe) })
   const initial = method.reference?.(settings) === true ? copyOf(policy.values) : policy.values
   const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
   if (folder.finished) return resultOf(folder, recipe, start, true)
@@ -142,56 +141,47 @@ function stepsPerBatch(method: Method, settings: Record<string, unknown>): numbe
 }
 
 /** The best or the last parameters, written out; the general set once more; the report. */
-async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adapter: Adapter | undefined): Promise<void> {
+async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adapter: TrainedAdapter | undefined): Promise<void> {
   const { recipe, folder, policy } = parts
   const best = recipe.keep === 'best' ? folder.checkpoints.best() : undefined
   if (best !== undefined) restoreParameters(policy.values, loadCheckpoint(best.path).parameters, best.path)
   await evaluate(parts, end, { heldOut: false, general: true })
   if (adapter !== undefined) {
-    await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter, model.config, recipe.model))
+    await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter.finished(), model.config, recipe.model))
   } else await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! })
   folder.logEvent({ type: 'finished', step: end.step })
   await folder.finish(await buildReport(folder.path, recipe))
 }
 
-function openPolicy(
+async function openPolicy(
   recipe: Recipe,
   method: Method,
   settings: Record<string, unknown>,
   model: ModelFiles,
   cache: string,
-): { policy: Policy; adapter: Adapter | undefined } {
+): Promise<{ policy: Policy; adapter: TrainedAdapter | undefined }> {
   const precision = recipe.base.precision === 'auto' ? 'f32' : recipe.base.precision
-  const adapter = openAdapter(recipe, model.config)
+  const adapter = await openAdapter(recipe, model, precision, cache)
   const bare = adapter === undefined
     ? fullPolicy(model)
-    : loraPolicy(model.config, adapter, precision, prepareWeights(model, precision, cache))
-  return { policy: withHeads(bare, recipe, method, settings), adapter }
+    : loraPolicy(model.config, adapter.adapter, precision, prepareWeights(adapter.base, precision, cache))
+  return { policy: withHeads(bare, recipe.seed, method, settings, { adapter: adapter?.adapter.config, precision }), adapter }
 }
 
 /** A reward model's head begins at random, a critic's at zero: it knows nothing yet. */
-function withHeads(policy: Policy, { seed }: Recipe, method: Method, settings: Record<string, unknown>): Policy {
+function withHeads(policy: Policy, seed: number, method: Method, settings: Record<string, unknown>, tower: Tower): Policy {
   const { hiddenSize } = policy.config
   if (method.rows === 'pairs' && method.scalarHead === true) {
     return withScalarHead(policy, rewardHeadName, initialHead(hiddenSize, new Random(seed, headStream)))
   }
-  if (method.rows !== 'prompts' || method.rollouts(settings).critic === undefined) return policy
-  return withScalarHead(policy, criticHeadName, new Float32Array(hiddenSize))
+  const critic = method.rows === 'prompts' ? method.rollouts(settings).critic : undefined
+  if (critic === undefined) return policy
+  const towers = critic === 'shared' ? policy : withSeparateCritic(policy, tower)
+  return withScalarHead(towers, criticHeadName, new Float32Array(hiddenSize))
 }
 
-/** The adapter that training begins with; undefined for full fine-tuning. */
-function openAdapter({ adapter: wanted, seed }: Recipe, config: ModelConfig): Adapter | undefined {
-  if (wanted.type === 'none') return undefined
-  if (wanted.init !== undefined) return loadAdapter(wanted.init, config)
-  const { rank, alpha, use_rslora: rankStabilized } = wanted
-  const random = new Random(seed, adapterStream)
-  const lora = { rank, alpha, rankStabilized, modules: targetModules(config, wanted.targets) }
-  return initialAdapter(config, lora, () => random.uint32() / 2 ** 32)
-}
-
-/** Streams of the run's seed that make the adapter and the head; the order of rows uses the epochs' numbers. */
-const adapterStream = 2 ** 31
-const headStream = adapterStream + 1
+/** The stream of the run's seed that makes a head. */
+const headStream = 2 ** 31 + 1
 
 function firstState({ seed }: Recipe): TrainState {
   return { step: 0, epoch: 0, loader: { epoch: 0, index: 0 }, seed, best: null, evaluationsSinceBest: 0, tokens: 0, elapsedSeconds: 0 }

@@ -83,3 +83,8 @@ export function nf4Names(weightName: string): Readonly<Record<'codes' | 'scaleCo
   const base = `${weightName}:nf4`
   return { codes: base, scaleCodes: `${base}:scale-codes`, scaleScales: `${base}:scale-scales`, offset: `${base}:offset` }
 }
+
+/** Name of the squared norms of a weight's rows in the prepared file. */
+export function rowSquaresName(weightName: string): string {
+  return `${weightName}:row-squares`
+}

@@ -3,32 +3,49 @@ import { add, equal, gather, logSoftmax, matmul, pick, stopGradient, unsqueeze, 
 import { input, integers, weight, type Tensor } from '../../tensor/tensor.ts'
 import type { ModelConfig } from '../config.ts'
 import { embeddingName, hasBias, headName, linearShape, parameterShapes, type DecoderParts } from './decoder.ts'
-import { headPrecision, linearMap, type Precision } from './linear-maps.ts'
+import { headPrecision, linearMap, rowSquaresName, type Precision } from './linear-maps.ts'
 
 export { precisions, type Precision } from './linear-maps.ts'
 
+/** A decoder whose weights are frozen, with what adapters need of its linear layers. */
+export interface FrozenParts extends DecoderParts {
+  /** A linear layer without its bias: W x. [.., in] -> [.., out] */
+  product(module: string, x: Tensor): Tensor
+  /** Its bias [out], where it has one. */
+  bias(module: string): Tensor | undefined
+  /** The squared norm of each row of W, [out]. */
+  rowSquares(module: string): Tensor
+}
+
 /** A decoder whose weights are frozen: they cost no gradient and may be quantized. */
-export function frozenParts(config: ModelConfig, precision: Precision): DecoderParts {
+export function frozenParts(config: ModelConfig, precision: Precision): FrozenParts {
   const embedding = weight(embeddingName, 'float32', [config.vocabSize, config.hiddenSize])
   const headShape = [config.vocabSize, config.hiddenSize] as const
   const head = linearMap(headName(config), headShape, headPrecision(precision))
   const headRows = weight(headName(config), 'float32', headShape)
+  const outputs = (module: string): number => linearShape(config, module)[0]
+  const product = (module: string, x: Tensor): Tensor =>
+    frozenLinear(x, linearMap(`${module}.weight`, linearShape(config, module), precision))
+  const bias = (module: string): Tensor | undefined =>
+    hasBias(config, module) ? weight(`${module}.bias`, 'float32', [outputs(module)]) : undefined
   return {
     embed: (ids_BS) => gather(embedding, ids_BS),
     linear: (module, x) => {
-      const shape = linearShape(config, module)
-      const y = frozenLinear(x, linearMap(`${module}.weight`, shape, precision))
-      return hasBias(config, module) ? add(y, weight(`${module}.bias`, 'float32', [shape[0]])) : y
+      const [y, b] = [product(module, x), bias(module)]
+      return b === undefined ? y : add(y, b)
     },
+    product,
+    bias,
+    rowSquares: (module) => weight(rowSquaresName(`${module}.weight`), 'float32', [outputs(module)]),
     scale: (module) => weight(`${module}.weight`, 'float32', [scaleSize(config, module)]),
     logprobs: (hidden_NH, labels_N) => tokenLogprobs(hidden_NH, labels_N, head, headRows),
     logits: (hidden_NH) => head.forward(hidden_NH),
   }
 }
 
-/** A decoder whose every weight is a graph input under its Hugging Face name, for full fine-tuning. */
-export function trainableParts(config: ModelConfig): { parts: DecoderParts; parameters: ReadonlyMap<string, Tensor> } {
-  const parameters = new Map([...parameterShapes(config)].map(([name, shape]) => [name, input(name, 'float32', shape)]))
+/** A decoder whose every weight is a graph input under its Hugging Face name (after `prefix`), for full fine-tuning. */
+export function trainableParts(config: ModelConfig, prefix = ''): { parts: DecoderParts; parameters: ReadonlyMap<string, Tensor> } {
+  const parameters = new Map([...parameterShapes(config)].map(([name, shape]) => [name, input(prefix + name, 'float32', shape)]))
   const parameter = (name: string): Tensor => parameters.get(name)!
   const logits = (hidden_NH: Tensor): Tensor => matmul(hidden_NH, parameter(headName(config)), { transposeB: true })
   const parts: DecoderParts = {
