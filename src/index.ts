@@ -1,6 +1,6 @@
 /**
  * posttrain as a library: `loadModel` to score and generate with a model, `train` to fine-tune it, `merge` to bake an
- * adapter into its base. Everything that a user can cause is thrown as a UserError.
+ * adapter into its base, `openGrader` to say what answers are worth. Everything that a user can cause is thrown as a UserError.
  */
 export { UserError } from './errors.ts'
 export { loadModel, type LoadedModel, type LoadOptions } from './generate/model.ts'
@@ -8,6 +8,7 @@ export type { Completion, GenerateRequest } from './generate/completion.ts'
 export type { SamplingOptions } from './generate/sampling.ts'
 export type { ModelConfig } from './models/config.ts'
 export type { Message, Tokenizer } from './models/tokenizer/tokenizer.ts'
+export { openGrader, type Grade, type GradedSample, type Grader, type GraderOptions } from './evaluate/graders/index.ts'
 export { merge, type MergeOptions } from './models/merge.ts'
 export { train, type TrainOptions } from './train/train.ts'
 export type { TrainEvent, TrainResult } from './train/events.ts'

@@ -8,11 +8,15 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { messageOf, nearest } from '../../errors.ts'
 
 export interface FunctionRequest {
+  /** From 1. */
+  readonly id: number
   readonly item: Readonly<Record<string, unknown>>
   readonly output: string
 }
 
 export interface FunctionReply {
+  /** That of its request; 0 says whether the module could be loaded. */
+  readonly id: number
   readonly reward: number | null
   /** Why there is none. */
   readonly fault?: string
@@ -39,11 +43,11 @@ async function serve(): Promise<void> {
   process.on('disconnect', () => { process.exit() })
   const grade = await load(file, name)
   if (typeof grade === 'string') {
-    reply({ reward: null, fault: grade })
+    reply({ id: 0, reward: null, fault: grade })
     return
   }
   process.on('message', request => { void run(grade, request as FunctionRequest).then(reply) })
-  reply({ reward: null })
+  reply({ id: 0, reward: null })
 }
 
 type GraderFunction = (sample: FunctionSample, item: FunctionRequest['item']) => unknown
@@ -63,14 +67,14 @@ async function load(file: string, name: string): Promise<GraderFunction | string
   }
 }
 
-async function run(grade: GraderFunction, { item, output }: FunctionRequest): Promise<FunctionReply> {
+async function run(grade: GraderFunction, { id, item, output }: FunctionRequest): Promise<FunctionReply> {
   try {
     const reward = await grade({ output_text: output, ...parsed(output) }, item)
-    if (reward === null) return { reward }
-    if (typeof reward === 'number' && Number.isFinite(reward)) return { reward }
-    return { reward: null, fault: `the function returned ${typeof reward === 'number' ? String(reward) : `a value of type ${typeof reward}`}, not a number` }
+    if (reward === null || (typeof reward === 'number' && Number.isFinite(reward))) return { id, reward }
+    const what = typeof reward === 'number' ? String(reward) : `a value of type ${typeof reward}`
+    return { id, reward: null, fault: `the function returned ${what}, not a number` }
   } catch (error) {
-    return { reward: null, fault: `the function threw: ${messageOf(error)}` }
+    return { id, reward: null, fault: `the function threw: ${messageOf(error)}` }
   }
 }
 

@@ -19,12 +19,15 @@ export interface FunctionSource {
 
 /** Milliseconds for a process to start and load the module: a machine under load is slow at that. */
 const LOAD_TIMEOUT = 30_000
+/** Characters of a reason that are kept. */
+const MAX_REASON = 500
 
 /** A user's function in a process of its own, a row at a time; a process that is lost is replaced at the next row. */
 export class FunctionProcess {
   readonly #source: FunctionSource
   #child: ChildProcess | undefined
   #last: Promise<unknown> = Promise.resolve()
+  #requests = 0
   #closed = false
 
   constructor(source: FunctionSource) {
@@ -60,11 +63,8 @@ export class FunctionProcess {
     if (this.#closed) return { value: null, reason: 'the grader was closed' }
     try {
       const child = await this.#running()
-      const reply = await this.#exchange(child, { item, output }, this.#source.timeout)
-      if (reply.reward === null || Number.isFinite(reply.reward)) {
-        return reply.reward === null ? { value: null, reason: reply.fault ?? 'the function returned null' } : { value: reply.reward }
-      }
-      return { value: null, reason: 'the function\'s process sent something that is no reward' }
+      const { reward, fault } = await this.#exchange(child, { id: ++this.#requests, item, output }, this.#source.timeout)
+      return reward === null ? { value: null, reason: fault ?? 'the function returned null' } : { value: reward }
     } catch (error) {
       await this.#stop()
       return { value: null, reason: messageOf(error) }
@@ -93,12 +93,15 @@ export class FunctionProcess {
   /** Sends a request (undefined: none, the process speaks first) and waits for the answer, the process's end or the time limit. */
   #exchange(child: ChildProcess, request: FunctionRequest | undefined, timeout: number): Promise<FunctionReply> {
     const { promise, resolve, reject } = Promise.withResolvers<FunctionReply>()
-    const onMessage = (reply: unknown) => { resolve(asReply(reply)) }
+    const onMessage = (message: unknown) => {
+      const reply = readReply(message, request?.id ?? 0)
+      if (reply !== undefined) resolve(reply)
+    }
     const onEnd = (code: number | null, signal: string | null) => { reject(new Error(this.#ending(code, signal))) }
     const onError = (error: Error) => { reject(error) }
     const timer = setTimeout(() => { reject(new Error(`the function took longer than ${timeout} ms`)) }, timeout)
     hold(child, true)
-    child.once('message', onMessage).once('exit', onEnd).once('error', onError)
+    child.on('message', onMessage).once('exit', onEnd).once('error', onError)
     if (request !== undefined) child.send(request, error => { if (error !== null) reject(error) })
     return promise.finally(() => {
       clearTimeout(timer)
@@ -132,11 +135,14 @@ function hold(child: ChildProcess, on: boolean): void {
   else child.channel?.unref()
 }
 
-/** The process runs the user's code, which may send anything. */
-function asReply(message: unknown): FunctionReply {
-  const { reward, fault } = (typeof message === 'object' && message !== null ? message : {}) as Partial<Record<string, unknown>>
+/** The reply to the request `id`; undefined for anything else, as the user's code may send what it likes. */
+function readReply(message: unknown, id: number): FunctionReply | undefined {
+  if (typeof message !== 'object' || message === null) return undefined
+  const { id: to, reward, fault } = message as Partial<Record<string, unknown>>
+  if (to !== id) return undefined
   return {
-    reward: typeof reward === 'number' ? reward : null,
-    ...(typeof fault === 'string' && { fault: fault.slice(0, 500) }),
+    id,
+    reward: typeof reward === 'number' && Number.isFinite(reward) ? reward : null,
+    ...(typeof fault === 'string' && { fault: fault.slice(0, MAX_REASON) }),
   }
 }

@@ -4,6 +4,11 @@ import { nearest } from '../../errors.ts'
 
 type Issue = z.core.$ZodIssue
 
+/** What people call the types of JSON. */
+const names: Readonly<Record<string, string>> = {
+  int: 'a whole number', array: 'a list', tuple: 'a list', object: 'an object', record: 'an object', boolean: 'true or false',
+}
+
 /** What is wrong with a grader's spec, a line for each fault: its place, the key, and the nearest known one. */
 export function describeIssues(error: z.ZodError, schema: z.ZodType, place: string): string {
   return error.issues.flatMap(issue => describe(issue, schema, place)).join('\n')
@@ -20,8 +25,16 @@ function describe(issue: Issue, schema: z.ZodType, place: string): string[] {
     const got = typeof issue.input === 'string' ? issue.input : undefined
     return [`${at}: ${issue.input === undefined ? 'is missing' : `there is no ${JSON.stringify(issue.input)}`}; ${hint(got, values, 'it may be')}`]
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined) return [`${at}: is missing (${issue.expected})`]
+  if (issue.code === 'invalid_type') {
+    const wanted = names[issue.expected] ?? `a ${issue.expected}`
+    return [`${at}: ${issue.input === undefined ? `is missing: ${wanted}` : `must be ${wanted}, got ${show(issue.input)}`}`]
+  }
   return [`${at}: ${issue.message}`]
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value)
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
 function hint(name: string | undefined, known: readonly string[], list: string): string {
@@ -31,7 +44,9 @@ function hint(name: string | undefined, known: readonly string[], list: string):
 
 /** Known keys of the object at `path` of a schema. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return keysAt(schema.unwrap() as z.ZodType, path)
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    return keysAt(schema.unwrap() as z.ZodType, path)
+  }
   if (schema instanceof z.ZodArray) return keysAt(schema.element as z.ZodType, path.slice(1))
   if (!(schema instanceof z.ZodObject)) return []
   const [key, ...rest] = path

@@ -13,6 +13,8 @@ const PARSED = 0.25
 const EMBEDDED = 0.5
 /** The most that a value is worth which the schema does not allow. */
 const INVALID = 0.9
+/** Levels of lists and objects within each other; deeper JSON counts as none. */
+const MAX_DEPTH = 100
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -78,10 +80,16 @@ function isObject(value: unknown): value is Json {
 
 function parse(text: string): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) as unknown }
+    const value = JSON.parse(text) as unknown
+    return isDeeperThan(MAX_DEPTH, value) ? undefined : { value }
   } catch {
     return undefined
   }
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some(inner => isDeeperThan(levels - 1, inner))
 }
 
 /** The object or list from the first bracket to the last of its kind. */

@@ -2,12 +2,14 @@ import { z } from 'zod'
 
 import { messageOf, nearest, UserError } from '../../errors.ts'
 import { defineGrader, scoreOfError } from './grader.ts'
-import { JsonCredit } from './json-credit.ts'
+import { type CreditRequest, JsonCredit } from './json-credit.ts'
 import { parseTemplate } from './template.ts'
 import { TimedWorker } from './timed-worker.ts'
-import type { CreditRequest } from './json-credit.ts'
 
 const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
+/** Keywords whose values are data, not schemas. */
+const data = ['enum', 'const', 'default', 'examples', 'required', 'dependentRequired']
+const MAX_DEPTH = 64
 
 /**
  * `json_schema`: 1 where the output is JSON that the schema allows; with `partial`, credit for what is right about it.
@@ -56,17 +58,15 @@ function checkSchema(schema: object, place: string): void {
 }
 
 function checkTypes(schema: object, place: string, depth: number): void {
-  if (depth > 64) throw new UserError(`${place}: the schema is nested more than 64 deep.`, { exitCode: 2 })
+  if (depth > MAX_DEPTH) throw new UserError(`${place}: the schema is nested more than ${MAX_DEPTH} deep.`, { exitCode: 2 })
   for (const [key, value] of Object.entries(schema) as [string, unknown][]) {
-    const names = key === 'type' && place.endsWith('.properties') ? [] : key === 'type' ? [value].flat() : []
-    for (const name of names) {
-      if (typeof name === 'string' && !types.includes(name)) {
-        const slip = nearest(name, types)
-        const hint = slip === undefined ? `known are ${types.join(', ')}` : `did you mean "${slip}"?`
-        throw new UserError(`${place}.type: there is no type "${name}"; ${hint}`, { exitCode: 2 })
-      }
+    if (data.includes(key)) continue
+    const misspelt = key === 'type' ? [value].flat().find(name => typeof name === 'string' && !types.includes(name)) : undefined
+    if (misspelt !== undefined) {
+      const slip = nearest(String(misspelt), types)
+      const hint = slip === undefined ? `known are ${types.join(', ')}` : `did you mean "${slip}"?`
+      throw new UserError(`${place}.type: there is no type "${String(misspelt)}"; ${hint}`, { exitCode: 2 })
     }
-    if (key === 'enum' || key === 'const' || key === 'default' || key === 'examples') continue
     if (typeof value === 'object' && value !== null) checkTypes(value, `${place}.${key}`, depth + 1)
   }
 }

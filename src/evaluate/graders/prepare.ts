@@ -38,6 +38,7 @@ function prepareAt(spec: unknown, position: Position): NamedGrader {
   }
   if (typeof spec === 'string') return prepareFile(spec, position)
   if (Array.isArray(spec)) {
+    refuseBareList(spec, place)
     return { name: 'weighted', ...prepareWeighted(checked(weightedSchema, spec, place), contextOf(position)) }
   }
   if (typeof spec !== 'object' || spec === null) {
@@ -47,6 +48,16 @@ function prepareAt(spec: unknown, position: Position): NamedGrader {
   const kind = kindOf(type, position)
   const known = checked(z.string().min(1).max(100).default(kind.type), name, `${place}.name`)
   return { name: known, ...kind.prepare(checked(kind.schema, rest, place), contextOf(position)) }
+}
+
+/** The slip that is made most: a list of graders without `grader` and `weight`. */
+function refuseBareList(list: readonly unknown[], place: string): void {
+  const bare = list.findIndex(entry => typeof entry === 'string' || (typeof entry === 'object' && entry !== null && 'type' in entry))
+  if (bare === -1) return
+  throw new UserError(
+    `${place}[${bare}]: a list is a weighted sum; write {"grader": …, "weight": 1} around each of its graders.`,
+    { exitCode: 2 },
+  )
 }
 
 function contextOf(position: Position): GraderContext {
