@@ -83,17 +83,17 @@ FILLED = [
     [("ja, oder doch nicht", 0.5), ("nein, 東京", -0.75), ("ja, ja!", 1.25), ("vielleicht", -1.5)],
     [("The second, by three words", 1.0), ("B, by 3", -0.5), ("first or second", 0.0), ("I would not know", 0.125)],
 ]
-DEFAULTS = {"temperature": 1.0, "iterations": 4, "critic": "separate", "kl": {"coefficient": 0.05, "estimator": "k1"},
-            "clip": 0.2, "value_clip": 0.2, "value_coefficient": 0.1, "gamma": 1.0, "lambda": 0.95,
+DEFAULTS = {"temperature": 1.0, "iterations": 4, "critic": "separate", "kl_coef": 0.05, "kl_estimator": "k1",
+            "cliprange": 0.2, "cliprange_value": 0.2, "vf_coef": 0.1, "gamma": 1.0, "lam": 0.95,
             "whiten_rewards": False}
-SHARED = {"critic": "shared", "kl": {"coefficient": 0.2, "estimator": "k3"}, "value_coefficient": 0.5,
+SHARED = {"critic": "shared", "kl_coef": 0.2, "kl_estimator": "k3", "vf_coef": 0.5,
           "missing_eos_penalty": 1.0}
 RUNS = {
     "filled-separate": {"sampled": FILLED, "lr": 1e-3, "ppo": {"max_new_tokens": 8}},
     "filled-shared": {"sampled": FILLED, "lr": 5e-4,
                       "ppo": {**SHARED, "max_new_tokens": 8, "temperature": 0.7, "whiten_rewards": True}},
     "filled-full": {"sampled": FILLED, "full": True, "lr": 5e-4,
-                    "ppo": {"max_new_tokens": 8, "gamma": 0.98, "lambda": 0.9, "iterations": 3}},
+                    "ppo": {"max_new_tokens": 8, "gamma": 0.98, "lam": 0.9, "iterations": 3}},
     "ended-separate": {"sampled": ENDED, "mini_batches": 2, "lr": 1e-3, "ppo": {"max_new_tokens": 12}},
     "ended-shared": {"sampled": ENDED, "lr": 5e-4, "ppo": {**SHARED, "max_new_tokens": 12}},
 }
@@ -103,9 +103,9 @@ def trl_settings(settings: dict) -> dict:
     """The recipe's settings under TRL's names."""
     return {
         "temperature": settings["temperature"], "num_ppo_epochs": settings["iterations"],
-        "kl_coef": settings["kl"]["coefficient"], "kl_estimator": settings["kl"]["estimator"],
-        "cliprange": settings["clip"], "cliprange_value": settings["value_clip"],
-        "vf_coef": settings["value_coefficient"], "gamma": settings["gamma"], "lam": settings["lambda"],
+        "kl_coef": settings["kl_coef"], "kl_estimator": settings["kl_estimator"],
+        "cliprange": settings["cliprange"], "cliprange_value": settings["cliprange_value"],
+        "vf_coef": settings["vf_coef"], "gamma": settings["gamma"], "lam": settings["lam"],
         "whiten_rewards": settings["whiten_rewards"], "missing_eos_penalty": settings.get("missing_eos_penalty"),
         "response_length": settings["max_new_tokens"],
     }

@@ -66,9 +66,9 @@ def ppo_estimates(rows: list[dict], settings: dict) -> list[dict]:
 def token_rewards(row: dict, settings: dict) -> torch.Tensor:
     """Of each token and, where values go beyond the tokens, of the position after the end."""
     distance = torch.tensor(row["reference"]) - torch.tensor(row["logprobs"])
-    kl = -distance if settings["kl"]["estimator"] == "k1" else distance.exp() - 1 - distance
+    kl = -distance if settings["kl_estimator"] == "k1" else distance.exp() - 1 - distance
     rewards = torch.zeros(len(row["values"]))
-    rewards[:len(kl)] = -settings["kl"]["coefficient"] * kl
+    rewards[:len(kl)] = -settings["kl_coef"] * kl
     rewards[-1] += row["score"]
     return rewards
 
@@ -78,7 +78,7 @@ def gae(rewards: torch.Tensor, values: torch.Tensor, settings: dict) -> torch.Te
     for t in reversed(range(len(rewards))):
         next_value = values[t + 1] if t + 1 < len(values) else 0.0
         surprise = rewards[t] + settings["gamma"] * next_value - values[t]
-        following = surprise + settings["gamma"] * settings["lambda"] * following
+        following = surprise + settings["gamma"] * settings["lam"] * following
         advantages[t] = following
     return advantages
 

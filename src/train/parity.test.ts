@@ -5,17 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { answerTree, asTree, type RenderedTree } from '../data/tree.ts'
-import { parameterShapes } from '../models/graph/decoder.ts'
-import { openHuggingFace } from '../models/formats/huggingface.ts'
-import { loadAdapter } from '../models/peft.ts'
 import { methods } from '../methods/index.ts'
-import { WeightFile } from '../runtime/weights.ts'
+import { openFixturePolicy } from './fixtures/policy.ts'
 import { Learner } from './learner.ts'
-import { rewardHeadName, withScalarHead } from './learning/heads.ts'
 import { openLearning } from './learning/index.ts'
 import { definite, type LearningContext } from './learning/learning.ts'
 import { clipGradients, createAdamW } from './optimizer.ts'
-import { fullPolicy, isDecayed, loraPolicy, type Policy } from './policy.ts'
+import { isDecayed, type Policy } from './policy.ts'
 import { checkRecipe, methodSettings, type Recipe } from './recipe.ts'
 import type { RunFolder } from './run-folder.ts'
 import { scheduleFactor } from './schedule.ts'
@@ -43,7 +39,7 @@ for (const method of ['sft', 'dpo', 'kto', 'reward']) {
 
 async function compare(fixture: Fixture, runFolder: string): Promise<void> {
   const recipe = checkRecipe({ model: fixture.model, data: 'rows', ...fixture.recipe }, methods)
-  const policy = openPolicy(fixture, recipe)
+  const { policy } = openFixturePolicy(fixture.model, recipe.adapter.type, folder, { head: fixture.head })
   const context = contextOf(fixture, recipe, policy, runFolder)
   const method = methods[recipe.method]!
   const learning = await openLearning(method, methodSettings(recipe) as Record<string, unknown>, context)
@@ -75,16 +71,6 @@ async function compare(fixture: Fixture, runFolder: string): Promise<void> {
   }
   await learner.release()
   await learning.release?.()
-}
-
-function openPolicy({ model: name, head }: Fixture, recipe: Recipe): Policy {
-  const directory = join(import.meta.dirname, '../models/fixtures', name)
-  const model = openHuggingFace(directory)
-  const weights = WeightFile.prepare(join(folder, `${name}.bin`), [...parameterShapes(model.config).keys()], (key) => model.read(key))
-  const policy = recipe.adapter.type === 'none'
-    ? fullPolicy(model)
-    : loraPolicy(model.config, loadAdapter(join(directory, 'adapter'), model.config), 'f32', weights)
-  return head === undefined ? policy : withScalarHead(policy, rewardHeadName, Float32Array.from(head))
 }
 
 /** What a run would make of the fixture's tokens. */
