@@ -131,3 +131,17 @@ test('with an adapter too, a row has the same bits alone and beside others', asy
   }
   await adapted.release()
 })
+
+test('logits that are not numbers are an error that says so, not a token', async () => {
+  const parameters = adapterFeeds()
+  const diverged = Object.values(parameters)[0]!.data as Float32Array
+  const adapted = await openAdapted(parameters)
+  const healthy = diverged.slice()
+  for (const temperature of [0, 1]) {
+    diverged.fill(NaN)
+    await assert.rejects(adapted.generate([{ ...group, temperature }]), { name: 'UserError', message: /position 5 are not numbers/ })
+    diverged.set(healthy)
+    assert.equal((await adapted.generate([{ ...group, temperature }]))[0]!.ids.length, 6)
+  }
+  await adapted.release()
+})

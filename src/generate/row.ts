@@ -1,3 +1,4 @@
+import { UserError } from '../errors.ts'
 import { chunkSize } from '../models/graph/next-token.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { TokenStream, type Tokenizer } from '../models/tokenizer/tokenizer.ts'
@@ -80,13 +81,20 @@ export class Row {
     const start = this.needsLogits ? 0 : Number(choices.chunks[i]) * chunkSize
     const values = this.needsLogits ? rowOf(choices.logits!, i, this.#config.vocabSize) : rowOf(choices.chunkLogits, i, chunkSize)
     const at = sampleToken(values, this.request, this.#random)
+    const id = start + at
     const below = values[at]! - choices.peaks[i]!
-    this.ids.push(start + at)
-    this.#logprobs.push(below + Math.log(choices.peakProbabilities[i]!))
-    this.#samplingLogprobs.push(
-      this.request.temperature === 0 ? 0 : below / this.request.temperature + Math.log(choices.temperedPeakProbabilities[i]!),
-    )
-    return { id: start + at, text: this.#advance(start + at) }
+    const logprob = below + Math.log(choices.peakProbabilities[i]!)
+    if (!Number.isFinite(logprob)) throw noNumber(this.request.prompt.length + this.ids.length)
+    this.ids.push(id)
+    this.#logprobs.push(logprob)
+    this.#samplingLogprobs.push(this.#tempered(below, choices.temperedPeakProbabilities[i]!))
+    return { id, text: this.#advance(id) }
+  }
+
+  /** The log-probability at the request's temperature of a token whose logit lies `below` the peak (at most 0). */
+  #tempered(below: number, peakProbability: number): number {
+    const { temperature } = this.request
+    return temperature === 0 ? 0 : below / temperature + Math.log(peakProbability)
   }
 
   #advance(id: number): string {
@@ -114,6 +122,13 @@ export class Row {
       usage: { promptTokens: request.prompt.length, completionTokens: ids.length },
     }
   }
+}
+
+function noNumber(position: number): UserError {
+  return new UserError(
+    `the model's logits at position ${position} are not numbers: its weights or its adapter are damaged, or its training ` +
+    'diverged. Take an earlier checkpoint, or train with a lower learning rate',
+  )
 }
 
 function rowOf(values: Float32Array, i: number, width: number): Float32Array {
