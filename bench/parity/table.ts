@@ -36,9 +36,9 @@ export function largestDifference(ours: readonly number[], theirs: readonly numb
   }, 0)
 }
 
-/** Largest relative difference of two lists. */
+/** Largest relative difference of two lists; two zeros are equal. */
 export function largestRatio(ours: readonly number[], theirs: readonly number[]): number {
-  return largestDifference(ours.map((value, i) => value / theirs[i]!), theirs.map(() => 1))
+  return largestDifference(ours.map((value, i) => (value === theirs[i] ? 1 : value / theirs[i]!)), theirs.map(() => 1))
 }
 
 /** How many entries of two token lists differ, the shorter one's missing entries included. */

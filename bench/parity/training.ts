@@ -6,9 +6,9 @@ import { fixtures as models, worst } from './models.ts'
 import type { Programs, Source } from './programs.ts'
 import { type Finding, largestRatio } from './table.ts'
 
-const fixtures = join(import.meta.dirname, '..', '..', 'src', 'train', 'fixtures', 'sft')
+const fixtures = join(import.meta.dirname, '..', '..', 'src', 'train', 'fixtures')
 
-/** What make_sft.py wrote of one run of TRL. */
+/** What make_sft.py, make_dpo.py or make_kto.py wrote of one run of TRL. */
 interface Run {
   readonly model: string
   readonly recipe: Readonly<Record<string, unknown>> & { readonly adapter: { readonly type: 'lora' | 'none' } }
@@ -19,10 +19,11 @@ interface Run {
 /** Repeats every run of TRL with `posttrain train`; what it leaves behind is then read by transformers and PEFT. */
 export async function checkTraining(programs: Programs): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const file of readdirSync(fixtures).filter(name => name.endsWith('.json')).sort()) {
-    const name = basename(file, '.json')
-    const run = JSON.parse(readFileSync(join(fixtures, file), 'utf8')) as Run
-    findings.push(...await checkRun(programs, name, run))
+  for (const method of ['sft', 'dpo', 'kto']) {
+    for (const file of readdirSync(join(fixtures, method)).filter(name => name.endsWith('.json')).sort()) {
+      const run = JSON.parse(readFileSync(join(fixtures, method, file), 'utf8')) as Run
+      findings.push(...await checkRun(programs, `${method}-${basename(file, '.json')}`, run))
+    }
   }
   return findings
 }
