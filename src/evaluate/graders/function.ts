@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
@@ -30,7 +30,7 @@ export const functionGrader = defineGrader({
       )
     }
     const path = resolve(baseDirectory, file)
-    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    if (!existsSync(path) || !statSync(path).isFile()) {
       throw new UserError(`${place}.file: there is no file ${path}.`, { exitCode: 2 })
     }
     return {

@@ -40,6 +40,8 @@ export interface GraderOptions {
   readonly baseDirectory?: string | undefined
   /** Lets `function` run a file of the user's. Only for specs of the user's own. */
   readonly allowFunctions?: boolean | undefined
+  /** The model whose answers are graded, for graders that work on the same base. */
+  readonly model?: string | undefined
   /** Answers for `score_model`; unless given, a local model does. */
   readonly complete?: Complete | undefined
   /** Vectors of texts for `text_similarity` with `cosine`; refused where it is not given. */

@@ -10,6 +10,7 @@ import { multi } from './multi.ts'
 import { number } from './number.ts'
 import { open, prepare } from './prepare.ts'
 import { regex } from './regex.ts'
+import { rewardModel } from './reward-model.ts'
 import { scoreModel } from './score-model.ts'
 import { stringCheck } from './string-check.ts'
 import { textSimilarity } from './text-similarity.ts'
@@ -19,7 +20,7 @@ export type { Complete, Grade, GradedSample, Grader, GraderOptions } from './gra
 
 const kinds: readonly GraderKind[] = [
   stringCheck, textSimilarity, scoreModel, multi,
-  number, jsonSchema, regex, length, functionGrader,
+  number, jsonSchema, regex, length, functionGrader, rewardModel,
 ]
 
 /**

@@ -9,7 +9,7 @@ export class TimeLimitError extends Error {
 
 /**
  * Work on other people's patterns, a call at a time, each ended at its time limit. A pattern such as (a+)+$ can keep a
- * thread busy for years, so it gets a thread that can be taken away; the next call starts another.
+ * thread busy for years, so it gets a thread that can be taken away; after any failure the next call starts another.
  */
 export class TimedWorker {
   readonly #limit: number
@@ -36,14 +36,14 @@ export class TimedWorker {
     const client = await (this.#client ??= start())
     let timer: NodeJS.Timeout | undefined
     const overrun = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        this.#client = undefined
-        reject(new TimeLimitError(this.#limit))
-        void client.close()
-      }, this.#limit)
+      timer = setTimeout(() => { reject(new TimeLimitError(this.#limit)) }, this.#limit)
     })
     try {
       return await Promise.race([client.call<Result>(method, argument), overrun])
+    } catch (error) {
+      this.#client = undefined
+      void client.close()
+      throw error
     } finally {
       clearTimeout(timer)
     }

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
+import { Random } from '../../random.ts'
 import { bleu, cosine, fuzzyMatch, gleu, rougeL, rougeN, type Similarity } from './similarity.ts'
+import { longestCommonSubsequence } from './tokens.ts'
 
 interface Case {
   readonly output: string
@@ -27,6 +29,23 @@ for (const [name, similarity] of Object.entries(metrics)) {
       assert.ok(Math.abs(found - scores[name]!) < 1e-9, `${JSON.stringify([output, reference])}: ${found}, not ${scores[name]}`)
     }
   })
+}
+
+test('the longest common subsequence is that of the plain table, over several strips of bits too', () => {
+  const random = new Random(4)
+  for (let trial = 0; trial < 300; trial++) {
+    const letters = 1 + random.below(6)
+    const [a, b] = [0, 1].map(() => Array.from({ length: random.below(110) }, () => random.below(letters)))
+    assert.equal(longestCommonSubsequence(a!, b!), byTable(a!, b!), JSON.stringify([a, b]))
+  }
+})
+
+function byTable(a: readonly number[], b: readonly number[]): number {
+  const table = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0))
+  for (const [i, x] of a.entries()) {
+    for (const [j, y] of b.entries()) table[i + 1]![j + 1] = x === y ? table[i]![j]! + 1 : Math.max(table[i]![j + 1]!, table[i + 1]![j]!)
+  }
+  return table[a.length]![b.length]!
 }
 
 test('words of every script count', () => {
