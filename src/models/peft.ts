@@ -12,6 +12,7 @@ import { pickleError } from './formats/safetensors-header.ts'
 import { openSafetensors, writeSafetensors, type SafetensorsFile } from './formats/safetensors.ts'
 
 const prefix = 'base_model.model.'
+const headName = `${prefix}score.weight`
 
 const schema = z.looseObject({
   peft_type: z.literal('LORA'),
@@ -32,6 +33,19 @@ const schema = z.looseObject({
  * of a kind that is not implemented, or made for another base (its tensors' names or shapes do not fit).
  */
 export function loadAdapter(directory: string, config: ModelConfig): Adapter {
+  const adapter = readAdapter(directory, config)
+  if (adapter.head === undefined) return adapter
+  throw new UserError(`${directory} is a reward model: it scores answers and cannot write them. Use it as a grader, {"type": "reward_model", "adapter": …}`)
+}
+
+/** Reads an adapter with a scalar head, as PEFT saves those of sequence classifiers. Throws UserErrors as `loadAdapter` does. */
+export function loadRewardAdapter(directory: string, config: ModelConfig): Adapter & Required<Pick<Adapter, 'head'>> {
+  const { head, ...adapter } = readAdapter(directory, config)
+  if (head === undefined) throw new UserError(`${directory} has no scalar head (${headName}): it is no reward model. Train one with method: reward`)
+  return { ...adapter, head }
+}
+
+function readAdapter(directory: string, config: ModelConfig): Adapter {
   const settingsPath = join(directory, 'adapter_config.json')
   if (!existsSync(settingsPath)) {
     throw new UserError(`There is no adapter at ${directory}: a LoRA adapter is a folder with adapter_config.json and adapter_model.safetensors`)
@@ -54,9 +68,11 @@ export function loadAdapter(directory: string, config: ModelConfig): Adapter {
     }
     const shapes = loraShapes(config, lora)
     checkFit(file, path, shapes, lora)
+    checkHead(file, path, config)
     return {
       config: lora,
       parameters: new Map([...shapes.keys()].map((name) => [name, file.read(prefix + name)])),
+      ...(file.tensors.has(headName) && { head: file.read(headName) }),
       ...readOrigin(join(directory, originFile)),
     }
   } finally {
@@ -84,7 +100,9 @@ function readSettings(path: string): z.output<typeof schema> {
   }
   if (settings.fan_in_fan_out) refuse('fan_in_fan_out', 'a transposed base layer')
   if (settings.bias != null && settings.bias !== 'none') refuse('bias', 'a trained bias')
-  if (settings.modules_to_save?.length) refuse('modules_to_save', 'a fully trained module beside the adapter')
+  // PEFT lists both names that sequence classifiers may have for their head.
+  const saved = settings.modules_to_save?.find((name) => name !== 'score' && name !== 'classifier')
+  if (saved !== undefined) refuse('modules_to_save', `a fully trained module beside the adapter (${saved})`)
   if (/^(pissa|olora|corda)/.test(String(settings.init_lora_weights))) {
     refuse('init_lora_weights', 'an adapter whose base was changed with it (save it with PEFT\'s path_initial_model_for_weight_conversion)')
   }
@@ -110,7 +128,7 @@ function checkFit(file: SafetensorsFile, path: string, shapes: ReadonlyMap<strin
   const misfit = (tensor: string, problem: string): UserError =>
     new UserError(`${path}: tensor ${tensor} ${problem}. The adapter was made for another base model.`)
   for (const name of file.tensors.keys()) {
-    if (!name.startsWith(prefix) || !shapes.has(name.slice(prefix.length))) throw misfit(name, 'has no place in this model')
+    if (name !== headName && (!name.startsWith(prefix) || !shapes.has(name.slice(prefix.length)))) throw misfit(name, 'has no place in this model')
   }
   if (lora.modules.length === 0) throw new UserError(`${path}: holds no LoRA matrices`)
   for (const [name, shape] of shapes) {
@@ -118,6 +136,12 @@ function checkFit(file: SafetensorsFile, path: string, shapes: ReadonlyMap<strin
     if (entry === undefined) throw misfit(prefix + name, 'is missing')
     if (entry.shape.join() !== shape.join()) throw misfit(prefix + name, `is [${entry.shape.join(', ')}], not [${shape.join(', ')}] (rank ${lora.rank})`)
   }
+}
+
+function checkHead({ tensors }: SafetensorsFile, path: string, { hiddenSize }: ModelConfig): void {
+  const shape = tensors.get(headName)?.shape.join(', ')
+  if (shape === undefined || shape === `1, ${hiddenSize}`) return
+  throw new UserError(`${path}: tensor ${headName} is [${shape}], not [1, ${hiddenSize}]: only heads with a single score can be used`)
 }
 
 /** Writes an adapter directory that PEFT loads; whole or not at all. @param baseModel what the user named as the base */
@@ -128,24 +152,28 @@ export async function saveAdapter(directory: string, adapter: Adapter, config: M
 /** Writes the two files into an existing directory. */
 export async function writeAdapter(directory: string, adapter: Adapter, config: ModelConfig, baseModel: string | null): Promise<void> {
   const shapes = loraShapes(config, adapter.config)
-  await writeFileDurably(join(directory, 'adapter_config.json'), JSON.stringify(peftSettings(adapter.config, config.layers, baseModel), null, 2) + '\n')
+  await writeFileDurably(join(directory, 'adapter_config.json'), JSON.stringify(peftSettings(adapter, config.layers, baseModel), null, 2) + '\n')
   if (adapter.basePrecision !== undefined) {
     await writeFileDurably(join(directory, originFile), JSON.stringify({ base_precision: adapter.basePrecision }) + '\n')
   }
   await writeSafetensors(
     join(directory, 'adapter_model.safetensors'),
-    [...adapter.parameters].map(([name, data]) => ({ name: prefix + name, dtype: 'F32', shape: shapes.get(name)!, data })),
+    [
+      ...[...adapter.parameters].map(([name, data]) => ({ name: prefix + name, dtype: 'F32' as const, shape: shapes.get(name)!, data })),
+      ...(adapter.head === undefined ? [] : [{ name: headName, dtype: 'F32' as const, shape: [1, config.hiddenSize], data: adapter.head }]),
+    ],
     { format: 'pt' },
   )
 }
 
-function peftSettings(lora: LoraConfig, layers: number, baseModel: string | null): Record<string, unknown> {
+function peftSettings({ config: lora, head }: Adapter, layers: number, baseModel: string | null): Record<string, unknown> {
   const kinds = [...new Set(lora.modules.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
   // PEFT matches by ending: a kind's last name stands for all its layers; where some are left out, each is named whole.
   const everyLayer = kinds.length * layers === lora.modules.length
   return {
     peft_type: 'LORA',
-    task_type: 'CAUSAL_LM',
+    task_type: head === undefined ? 'CAUSAL_LM' : 'SEQ_CLS',
+    ...(head !== undefined && { modules_to_save: ['score'] }),
     base_model_name_or_path: baseModel,
     r: lora.rank,
     lora_alpha: lora.alpha,

@@ -146,9 +146,13 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
   const best = recipe.keep === 'best' ? folder.checkpoints.best() : undefined
   if (best !== undefined) restoreParameters(policy.values, loadCheckpoint(best.path).parameters, best.path)
   await evaluate(parts, end, { heldOut: false, general: true })
+  const head = policy.values.get(rewardHeadName)
   if (adapter !== undefined) {
-    await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, adapter.finished(), model.config, recipe.model))
-  } else await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! })
+    const finished = { ...adapter.finished(), ...(head !== undefined && { head }) }
+    await replaceDirectory(folder.paths.adapter, (aside) => writeAdapter(aside, finished, model.config, recipe.model))
+  } else {
+    await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! }, { scalarHead: head })
+  }
   folder.logEvent({ type: 'finished', step: end.step })
   await folder.finish(await buildReport(folder.path, recipe))
 }

@@ -51,7 +51,7 @@ async function scoreAll(model: RewardModel, samples: readonly GradedSample[]): P
       return error
     }
   })
-  const values = await model.score(rendered.filter((ids) => !(ids instanceof Error)))
+  const values = await model.score(rendered.filter((ids) => ids instanceof Int32Array))
   return rendered.map((ids): Score => (ids instanceof Error ? { value: null, reason: messageOf(ids) } : { value: values.shift()! }))
 }
 

@@ -18,6 +18,8 @@ export interface ExportOptions {
   readonly dtype?: FloatType
   /** Weights above this are split into several files. Default: 5 GB, as in transformers. */
   readonly maximumShardBytes?: number
+  /** The scalar head of a reward model, [1, H]: the directory is then a sequence classifier's. */
+  readonly scalarHead?: Float32Array<ArrayBuffer> | undefined
 }
 
 /**
@@ -40,12 +42,13 @@ export function storedType({ tensors }: Pick<TensorSource, 'tensors'>): FloatTyp
 export async function writeHuggingFaceDirectory(
   directory: string, model: ModelFiles, weights: FinalWeights = model, options: ExportOptions = {},
 ): Promise<void> {
-  const dtype = options.dtype ?? storedType(model)
+  const { dtype = storedType(model), scalarHead } = options
   refuseForeignDirectory(directory, model)
   const tensors = [...parameterShapes(model.config)].map(([name, shape]): TensorInput =>
     ({ name, shape, dtype, data: () => weights.read(name) }))
+  if (scalarHead !== undefined) tensors.push({ name: 'score.weight', shape: [1, model.config.hiddenSize], dtype, data: () => scalarHead })
   await replaceDirectory(directory, async (aside) => {
-    const texts = [...huggingFaceConfig(model, dtype), ...model.tokenizer.tokenizerFiles()]
+    const texts = [...huggingFaceConfig(model, dtype, scalarHead !== undefined), ...model.tokenizer.tokenizerFiles()]
     for (const { name, content } of texts) await writeFileDurably(join(aside, name), content)
     await writeWeights(aside, tensors, options.maximumShardBytes ?? 5_000_000_000)
   })

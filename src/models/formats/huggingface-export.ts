@@ -13,17 +13,26 @@ const classes: Readonly<Record<ModelConfig['architecture'], string>> = {
   llama: 'LlamaForCausalLM', mistral: 'MistralForCausalLM', qwen2: 'Qwen2ForCausalLM', qwen3: 'Qwen3ForCausalLM',
 }
 
-/** config.json and generation_config.json for weights of this type: the model's own, else made from its ModelConfig. */
-export function huggingFaceConfig(model: Pick<ModelFiles, 'path' | 'config'>, dtype: FloatType): TextFile[] {
+/**
+ * config.json and generation_config.json for weights of this type: the model's own, else made from its ModelConfig.
+ * A classifier is a reward model: one label, scored by a head of its own.
+ */
+export function huggingFaceConfig(model: Pick<ModelFiles, 'path' | 'config'>, dtype: FloatType, classifier = false): TextFile[] {
   const own = ownJson(join(model.path, 'config.json'))
   // Releases before 4.56 know only torch_dtype; later ones take either.
   const typeKey = own !== undefined && 'dtype' in own ? 'dtype' : 'torch_dtype'
   const { auto_map: _, ...config } = own ?? configJson(model.config)
   const generation = ownJson(join(model.path, 'generation_config.json')) ?? generationJson(model.config)
   return [
-    jsonFile('config.json', { ...config, [typeKey]: torchTypes[dtype] }),
+    jsonFile('config.json', { ...config, [typeKey]: torchTypes[dtype], ...(classifier && classifierKeys(model.config)) }),
     jsonFile('generation_config.json', generation),
   ]
+}
+
+/** One label: transformers takes the number of labels from `id2label`. */
+function classifierKeys({ architecture }: ModelConfig): Readonly<Record<string, unknown>> {
+  const name = classes[architecture].replace('CausalLM', 'SequenceClassification')
+  return { architectures: [name], id2label: { 0: 'LABEL_0' }, label2id: { LABEL_0: 0 } }
 }
 
 function ownJson(path: string): Readonly<Record<string, unknown>> | undefined {

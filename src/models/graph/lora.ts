@@ -24,6 +24,8 @@ export interface LoraConfig {
 export interface Adapter {
   readonly config: LoraConfig
   readonly parameters: ReadonlyMap<string, Float32Array<ArrayBuffer>>
+  /** The scalar head of a reward model, [1, H]. */
+  readonly head?: Float32Array<ArrayBuffer>
   /** How the base was stored under which it was trained, where that is known. */
   readonly basePrecision?: Precision
 }

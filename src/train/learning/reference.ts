@@ -36,6 +36,7 @@ async function measure(
   digest: string,
   trees: readonly RenderedTree[],
 ): Promise<Float32Array> {
+  emit({ type: 'status', text: `reference log-probabilities of ${trees.length} rows` })
   const forward = await PolicyForward.compile(policy, placement)
   const sums: number[] = []
   const began = performance.now()

@@ -77,7 +77,7 @@ class RolloutLearning implements Learning {
     const needsForward = plan.forward === true || method.reference?.(settings) === true
     const values = plan.critic === undefined ? undefined : criticValues(policy)
     return new RolloutLearning(method, settings, context, {
-      grader: await openReward(settings['reward'], context),
+      grader: await openReward(settings['reward'], context.recipe),
       sampler: await Sampler.compile(context),
       forward: needsForward ? await PolicyForward.compile(policy, placement, { temperature: plan.temperature, values }) : undefined,
     })
