@@ -53,7 +53,7 @@ export class Engine {
     this.#program = program
     this.#feeds = new DecoderFeeds(options.config, {
       unusedPast: options.device === 'webgpu' ? 1 : 0,
-      leastRows: Object.keys(options.parameters).length > 0 ? 2 : 1,
+      leastRows: options.parts.loneRowDiffers ? 2 : 1,
     })
     this.#outputsButLogits = program.outputs.filter((name) => name !== 'logits')
   }

@@ -20,6 +20,8 @@ export interface DecoderParts {
   logprobs(hidden_NH: Tensor, labels_N: Tensor): Tensor
   /** [N, H] -> [N, V] */
   logits(hidden_NH: Tensor): Tensor
+  /** Whether a product of a single row sums in another order than one of several: its bits then depend on the batch. */
+  readonly loneRowDiffers: boolean
 }
 
 /** Attention of one layer over queries, keys and values: q [B, heads, S, D] (scaled), k, v [B, kvHeads, S, D] -> like q */

@@ -76,5 +76,5 @@ export function withLora(
     const bias = base.bias(module)
     return bias === undefined ? y : add(y, bias)
   }
-  return { parts: { ...base, linear }, parameters }
+  return { parts: { ...base, linear, loneRowDiffers: true }, parameters }
 }

@@ -40,6 +40,8 @@ export function frozenParts(config: ModelConfig, precision: Precision): FrozenPa
     scale: (module) => weight(`${module}.weight`, 'float32', [scaleSize(config, module)]),
     logprobs: (hidden_NH, labels_N) => tokenLogprobs(hidden_NH, labels_N, head, headRows),
     logits: (hidden_NH) => head.forward(hidden_NH),
+    // The nf4 kernel multiplies weights that it has just unpacked; those of the others are packed for any number of rows.
+    loneRowDiffers: precision === 'nf4',
   }
 }
 
@@ -57,6 +59,7 @@ export function trainableParts(config: ModelConfig, prefix = ''): { parts: Decod
     scale: (module) => parameter(`${module}.weight`),
     logprobs: (hidden_NH, labels_N) => pick(logSoftmax(logits(hidden_NH)), labels_N),
     logits,
+    loneRowDiffers: true,
   }
   return { parts, parameters }
 }
