@@ -9,7 +9,7 @@ import { frozenParts } from '../models/graph/parts.ts'
 import { openModel } from '../models/open.ts'
 import { loadAdapter } from '../models/peft.ts'
 import { prepareWeights } from '../models/prepare.ts'
-import type { HostTensor } from '../runtime/program.ts'
+import { Program, type HostTensor } from '../runtime/program.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
 import { Engine } from './engine.ts'
 import { Scorer } from './scorer.ts'
@@ -58,6 +58,14 @@ test('the samples of a greedy request are equal', async () => {
   const completions = await engine.generate([{ ...group, temperature: 0, samples: 4 }])
   assert.equal(new Set(texts(completions)).size, 1)
   assert.deepEqual(completions[0]!.samplingLogprobs, Array<number>(6).fill(0))
+})
+
+test('a prompt is computed once for its samples, rows that end leave the batch, logits are copied only to truncate', async (t) => {
+  const run = t.mock.method(Program.prototype, 'run')
+  await engine.generate([{ ...group, samples: 4, maxTokens: 3 }, { ...other, maxTokens: 2 }])
+  await engine.generate([{ ...group, maxTokens: 1, topK: 3 }])
+  const calls = run.mock.calls.map(({ arguments: [feeds, outputs] }) => [feeds['ids']!.shape, outputs!.includes('logits')])
+  assert.deepEqual(calls, [[[2, 8], false], [[5, 1], false], [[4, 1], false], [[1, 5], true]])
 })
 
 /** Natural logarithms of the probabilities of all tokens after a context, by scoring each of them. */
