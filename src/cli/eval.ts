@@ -1,20 +1,21 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-import { type Located, readRows } from '../data/read.ts'
-import { type PromptRow, promptRowKinds } from '../data/rows.ts'
+import { type Located, parseRows, readRows } from '../data/read.ts'
+import { type PairRow, pairRowKinds, type PromptRow, promptRowKinds } from '../data/rows.ts'
 import { UserError } from '../errors.ts'
 import { checkFields, gradeModel, type GradedCompletion } from '../evaluate/grade-model.ts'
 import { type Grader, openGrader } from '../evaluate/graders/index.ts'
 import { rowReward, summarizeGrades } from '../evaluate/summary.ts'
 import { writeFileDurably } from '../files.ts'
 import { choiceOption, type Context, defineCommand, numberOption, required, usageError } from './command.ts'
+import { describePairs, evaluatePairs, scoreWithProgress } from './eval-pairs.ts'
 import { compareGrades, describeComparison, describeSummary, summaryJson } from './eval-report.ts'
 import { readSampling, samplingOptions } from './generate.ts'
 import { modelOptions, openModel } from './model-options.ts'
 import { createProgress } from './progress.ts'
 
-const usage = '--model MODEL [--adapter DIR] --data rows.jsonl --grader grader.json [--compare-adapter DIR | --compare-model MODEL]'
+const usage = '--model MODEL [--adapter DIR] --data rows.jsonl [--grader grader.json] [--compare-adapter DIR | --compare-model MODEL]'
 const self = { name: 'eval', usage }
 
 const evalOptions = {
@@ -36,6 +37,8 @@ export const evaluate = defineCommand({
   details: [
     'Prints the mean reward with its 95% interval (bootstrap over the rows), the components of the grader and what could',
     'not be graded. With a comparison (B) also the paired difference, the win rate and the rows that changed most.',
+    'Pairs {prompt, chosen, rejected} need no grader: printed is how often the chosen answer is preferred, and, with a',
+    'comparison, how often the model\'s change against it goes that way (the implicit reward of DPO and KTO).',
     'With --json, all of it as one JSON object.',
   ].join('\n'),
   options: evalOptions,
@@ -43,8 +46,9 @@ export const evaluate = defineCommand({
   async run(context) {
     const { options, json, terminal } = context
     const file = required(self, 'data', options.data)
-    const graderFile = required(self, 'grader', options.grader)
     required(self, 'model', options.model)
+    if (options.grader === undefined && (await isOfPairs(file))) return evaluatePairFile(context, file)
+    const graderFile = required(self, 'grader', options.grader)
     const other = comparedTo(context)
     readWork(context)
     if (options.output !== undefined) checkOutput(options.output)
@@ -66,6 +70,28 @@ export const evaluate = defineCommand({
     }
   },
 })
+
+/** A file of pairs needs no grader: the pairs say which answer is better. */
+async function isOfPairs(file: string): Promise<boolean> {
+  const { kind } = await parseRows<PairRow | PromptRow>(file, [...pairRowKinds, ...promptRowKinds])
+  return pairRowKinds.some(({ name }) => name === kind?.name)
+}
+
+/** How often the model prefers the chosen answers; with a comparison also against that as the reference. */
+async function evaluatePairFile(context: Context<typeof evalOptions>, file: string): Promise<void> {
+  const { json, terminal } = context
+  const rows = await readRows<PairRow>(file, pairRowKinds)
+  const { rendering } = readWork(context)
+  const progress = createProgress(terminal.log)
+  const scored = async (options: EvalOptions, label: string) => {
+    await using model = await openModel(self, { ...context, options })
+    return scoreWithProgress(model, rows, rendering, label, progress)
+  }
+  const other = comparedTo(context)
+  const model = await scored(context.options, 'eval')
+  const result = evaluatePairs(model, other && (await scored(other, 'reference')))
+  terminal.out(json ? `${JSON.stringify(result)}\n` : describePairs(result))
+}
 
 type EvalOptions = Context<typeof evalOptions>['options']
 
