@@ -44,7 +44,7 @@ export function packTrees(trees: readonly RenderedTree[], options: PackOptions =
   const batches = Math.ceil(bins.length / binsAtOnce)
   const share = Math.ceil(bins.length / batches)
   return Array.from({ length: Math.ceil(bins.length / share) }, (_, batch) => {
-    const filling = bins.slice(batch * share, (batch + 1) * share).map(({ rows }) => rows.map(row => pieces[row]!))
+    const filling = bins.slice(batch * share, (batch + 1) * share).map(({ rows }) => rows.map(row => ({ ...pieces[row]!, segment: row })))
     return fill(filling, trees, targets)
   })
 }
@@ -65,6 +65,11 @@ interface Piece {
   readonly lengths: readonly number[]
   /** Tokens of the stem and these branches together. */
   readonly length: number
+}
+
+/** A piece with a number of its own: pieces of one tree that lie side by side must not see each other's stems. */
+interface PlacedPiece extends Piece {
+  readonly segment: number
 }
 
 /** Branches in their order, as many in a piece as `maxTokens` allows. */
@@ -129,7 +134,7 @@ function bestFit(order: readonly number[], lengths: readonly number[], capacity:
   return bins.toSorted((a, b) => b.used - a.used)
 }
 
-function fill(bins: readonly (readonly Piece[])[], trees: readonly RenderedTree[], targets: 'loss' | 'ends'): PackedBatch {
+function fill(bins: readonly (readonly PlacedPiece[])[], trees: readonly RenderedTree[], targets: 'loss' | 'ends'): PackedBatch {
   const length = roundUp(Math.max(...bins.map(pieces => pieces.reduce((sum, piece) => sum + piece.length, 0))))
   const batch = new BatchWriter(bins.length, length)
   bins.forEach((pieces, bin) => {
@@ -140,18 +145,19 @@ function fill(bins: readonly (readonly Piece[])[], trees: readonly RenderedTree[
 }
 
 /** Writes a piece from position `at` on and returns the position behind it. */
-function writePiece(batch: BatchWriter, { tree, branches, lengths }: Piece, { stem, branches: rows }: RenderedTree, at: number, targets: 'loss' | 'ends'): number {
+function writePiece(batch: BatchWriter, piece: PlacedPiece, { stem, branches: rows }: RenderedTree, at: number, targets: 'loss' | 'ends'): number {
+  const { tree, segment, branches, lengths } = piece
   const stemLength = stem.ids.length
   const stemTargets = targets === 'loss' ? stem.mask.subarray(1) : []
   batch.beginTree(tree, stemLength)
-  batch.writeTokens(at, stem.ids, 0, tree, -1)
+  batch.writeTokens(at, stem.ids, 0, segment, -1)
   for (let i = 0; i < stemTargets.length; i++) if (stemTargets[i] === 1) batch.addStemTarget(at + i, stem.ids[i + 1]!)
   let start = at + stemLength
   branches.forEach((branch, index) => {
     const { ids, mask } = rows[branch]!
     const needed = lengths[index]!
     batch.beginSequence(tree, branch, ids.length)
-    batch.writeTokens(start, ids.subarray(0, needed), stemLength, tree, branch)
+    batch.writeTokens(start, ids.subarray(0, needed), stemLength, segment, branch)
     if (targets === 'ends') batch.addTarget(start + needed - 1, 0)
     else {
       // The first token of a branch is predicted where the stem ends, the others where the one before them stands.
@@ -195,12 +201,12 @@ class BatchWriter {
     this.#tokens += length
   }
 
-  writeTokens(at: number, ids: Int32Array, firstPosition: number, tree: number, branch: number): void {
+  writeTokens(at: number, ids: Int32Array, firstPosition: number, segment: number, branch: number): void {
     for (let i = 0; i < ids.length; i++) {
       this.#ids[at + i] = BigInt(ids[i]!)
       this.#positions[at + i] = firstPosition + i
     }
-    this.#segments.fill(tree, at, at + ids.length)
+    this.#segments.fill(segment, at, at + ids.length)
     this.#branches.fill(branch, at, at + ids.length)
   }
 

@@ -17,7 +17,7 @@ export interface PackedBatch {
   readonly ids: BigInt64Array
   /** Position within its sequence: stem from 0, each branch from where the stem ends. */
   readonly positions: Int32Array
-  /** Number of the tree among those that were packed; −1 is padding. */
+  /** Which tree a position belongs to, a part of a tree that was split being one of its own; −1 is padding. */
   readonly segments: Int32Array
   /** Number of the branch within its tree; −1 is the stem. */
   readonly branches: Int32Array
