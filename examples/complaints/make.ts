@@ -99,6 +99,7 @@ export function makeFiles(): Files {
     'prompts.jsonl': draw(240).map(({ about, text }) => judgedPrompt(about, text)),
     'heldout-pairs.jsonl': draw(100, everything).map(({ about, text }) => pair(random, about, text)),
     'heldout.jsonl': draw(80, everything).map(({ about, text }) => judgedPrompt(about, text)),
+    'sft-heldout.jsonl': draw(80, everything).map(({ about, text }) => sftRow(random, about, text)),
   }
 }
 

@@ -1,6 +1,6 @@
 /** The clauses that the example reviews: who must act, within how many days, in whose words. */
 
-export type Kind = 'termination' | 'payment' | 'delivery' | 'renewal' | 'defects'
+export type Kind = 'termination' | 'payment' | 'delivery' | 'renewal'
 export type Party = 'customer' | 'supplier' | 'either'
 export type Risk = 'low' | 'medium' | 'high'
 
@@ -38,9 +38,7 @@ export const trained: readonly Wording[] = [
   { clause: 'renewal', party: 'customer', text: p => `The term renews for one year unless the Customer objects ${p} before it ends.` },
   { clause: 'renewal', party: 'either', text: p => `This Agreement renews automatically for 12 months unless either party gives notice ${p} before the end of the term.` },
   { clause: 'renewal', party: 'supplier', text: p => `The Supplier may decline the renewal of the term ${p} before it expires.` },
-  { clause: 'defects', party: 'customer', text: p => `The Customer shall report visible defects within ${p} of arrival, or the goods count as accepted.` },
-  { clause: 'defects', party: 'supplier', text: p => `The Supplier shall repair or replace defective goods within ${p} of being told.` },
-  { clause: 'defects', party: 'supplier', text: p => `Defects that are reported in time are remedied by the Supplier within ${p} and free of charge.` },
+  { clause: 'renewal', party: 'customer', text: p => `Renewal for a further year is at the Customer's choice, to be made ${p} before the last day.` },
 ]
 
 /** Wordings that are never trained. */
@@ -50,8 +48,8 @@ export const heldOut: readonly Wording[] = [
   { clause: 'payment', party: 'customer', text: p => `All invoices are payable by the Customer no later than ${p} after they are issued.` },
   { clause: 'payment', party: 'customer', text: p => `The Customer agrees to a payment term of ${p}, counted from the day of the invoice.` },
   { clause: 'delivery', party: 'supplier', text: p => `Orders leave the Supplier's plant so that delivery happens within ${p}.` },
+  { clause: 'delivery', party: 'supplier', text: p => `Time for delivery: the Supplier brings the goods to the site ${p} after the order is confirmed.` },
+  { clause: 'delivery', party: 'customer', text: p => `The Customer shall unload each delivery within ${p} and return the pallets.` },
   { clause: 'renewal', party: 'customer', text: p => `To prevent renewal for another year, the Customer must write to the Supplier ${p} ahead of the expiry date.` },
   { clause: 'renewal', party: 'either', text: p => `Renewal is automatic; either party can stop it by a letter sent ${p} before the term is over.` },
-  { clause: 'defects', party: 'customer', text: p => `Claims for defects must reach the Supplier from the Customer within ${p} after unloading.` },
-  { clause: 'defects', party: 'supplier', text: p => `Where goods are defective, the Supplier sends substitutes within ${p}.` },
 ]

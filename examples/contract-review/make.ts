@@ -3,7 +3,7 @@ import { Random } from '../../src/random.ts'
 import { distinct, type Files, pick, writeFiles } from '../make.ts'
 import { heldOut, type Review, riskOf, trained, type Wording } from './clauses.ts'
 
-const SYSTEM = 'Reply with JSON only: clause (termination, payment, delivery, renewal or defects), ' +
+const SYSTEM = 'Reply with JSON only: clause (termination, payment, delivery or renewal), ' +
   'party (customer, supplier or either), days, risk (high below 15 days, medium to 45, low above).'
 
 /** Three reviews in the prompt, one for each risk: without them a model of this size hardly ever gives the form. */
