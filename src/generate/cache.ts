@@ -5,6 +5,11 @@ import type { ModelConfig } from '../models/config.ts'
 /** Room grows by this many positions at a time, so that few shapes occur and few copies are made. */
 const granule = 64
 
+/** Memory that a position of one row takes, in bytes. */
+export function bytesPerPosition({ layers, kvHeads, headDim }: ModelConfig): number {
+  return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT
+}
+
 /**
  * Keys and values of the running rows, in the host's memory: for each layer [rows, G, room, D]. The first rows are in
  * use; one that ends is replaced by the last.

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../models/config.ts'
 import type { DecoderParts } from '../models/graph/decoder.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Program, type CompileOptions, type HostTensor } from '../runtime/program.ts'
+import { admit, batchRows, type Group } from './admission.ts'
 import { KeyValueCache } from './cache.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
 import { DecoderFeeds } from './feeds.ts'
@@ -18,17 +19,6 @@ export interface EngineOptions extends CompileOptions {
    * during a call.
    */
   readonly parameters: Readonly<Record<string, HostTensor>>
-}
-
-/** Most rows that decode at once. */
-const maxRows = 128
-/** Most prompt positions of one run, padding included. */
-const promptBudget = 2048
-
-/** Completions of one prompt that wait for places in the batch. */
-interface Group {
-  readonly prompt: readonly number[]
-  readonly rows: readonly Row[]
 }
 
 /**
@@ -76,9 +66,10 @@ export class Engine {
     }))
     // Long prompts first: those of like length share a run with little padding.
     const waiting = groups.toSorted((a, b) => b.prompt.length - a.prompt.length)
+    const most = batchRows(requests, config)
 
     while (waiting.length > 0 || running.length > 0) {
-      const admitted = admit(waiting, running.length)
+      const admitted = admit(waiting, most - running.length, most)
       if (admitted.length > 0) running.push(...await this.#readPrompts(admitted, cache, onToken))
       else cache.extend(await this.#run(running, this.#feeds.step(running, cache), onToken))
       removeFinished(running, cache)
@@ -111,28 +102,6 @@ export class Engine {
     })
     return results
   }
-}
-
-/**
- * Takes as many waiting groups as fit into the batch and into one run. A group of more rows than a batch has is split:
- * its prompt is computed once for each part.
- */
-function admit(waiting: Group[], running: number): Group[] {
-  const admitted: Group[] = []
-  let places = maxRows - running
-  while (waiting.length > 0) {
-    const { prompt, rows } = waiting[0]!
-    if (admitted.length > 0 && (admitted.length + 1) * admitted[0]!.prompt.length > promptBudget) break
-    if (rows.length > places) {
-      if (places < maxRows) break
-      admitted.push({ prompt, rows: rows.slice(0, maxRows) })
-      waiting[0] = { prompt, rows: rows.slice(maxRows) }
-      break
-    }
-    admitted.push(waiting.shift()!)
-    places -= rows.length
-  }
-  return admitted
 }
 
 /** Rows that came to their end leave the batch; the last row takes a free place, as in the cache. */
