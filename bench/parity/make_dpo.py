@@ -44,10 +44,8 @@ is missing. Here they get the design's tokens, those of DPOTrainer; that theirs 
 checked.
 """
 
-import argparse
 from pathlib import Path
 
-import torch
 from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import DPOConfig, DPOTrainer
@@ -55,7 +53,7 @@ from trl.experimental.cpo import CPOConfig, CPOTrainer
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 import plain_preference
-from make_sft import load
+from make_sft import load, make_all
 from make_tiny import FIXTURES as MODELS
 from trl_runs import FIXTURES, compare, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
 
@@ -189,16 +187,5 @@ def check_start(recipe: dict, first: dict, reference: list[dict], tokens: list[d
         raise SystemExit("TRL's reference is not the initial policy")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=FIXTURES / "dpo")
-    parser.add_argument("--run", choices=list(RUNS), action="append")
-    torch.set_num_threads(1)
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.run or RUNS:
-        make(name, arguments.output)
-
-
 if __name__ == "__main__":
-    main()
+    make_all(__doc__.splitlines()[0], FIXTURES / "dpo", RUNS, make)

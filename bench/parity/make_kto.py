@@ -26,17 +26,15 @@ What trl/trainer/kto_trainer.py does, with s and s0 the summed log-probabilities
 - The reference of a model that comes with an adapter is a frozen copy of that adapter, as in make_dpo.py.
 """
 
-import argparse
 from pathlib import Path
 
-import torch
 from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import KTOConfig, KTOTrainer
 
 import plain_preference
 from make_dpo import PAIRS
-from make_sft import load
+from make_sft import load, make_all
 from make_tiny import FIXTURES as MODELS
 from trl_runs import FIXTURES, compare, complete_recipe, conversation, run, summed_logprob, tokenize, write_fixture
 
@@ -100,16 +98,5 @@ def make(name: str, output: Path) -> None:
     print(f"{name}: kl " + " ".join(f"{step['kl']:.2f}" for step in steps) + "; " + compare(steps, plain))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=FIXTURES / "kto")
-    parser.add_argument("--run", choices=list(RUNS), action="append")
-    torch.set_num_threads(1)
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.run or RUNS:
-        make(name, arguments.output)
-
-
 if __name__ == "__main__":
-    main()
+    make_all(__doc__.splitlines()[0], FIXTURES / "kto", RUNS, make)

@@ -48,7 +48,6 @@ What trl/experimental/ppo/ppo_trainer.py does, n the number of a response's toke
 - A PeftModel without `ref_model` has the base as its reference; here it gets the initial policy, as the design says.
 """
 
-import argparse
 import math
 import sys
 import tempfile
@@ -62,7 +61,7 @@ from trl.experimental.ppo import PPOConfig, PPOTrainer, ppo_trainer
 
 import make_reward
 import plain_rl
-from make_sft import dump, final_weights, load
+from make_sft import dump, final_weights, load, make_all
 from make_tiny import FIXTURES as MODELS
 from make_tiny import digits
 from sft_tokens import as_turns, encode_chat
@@ -270,16 +269,5 @@ def rounded(entries: list[dict]) -> list[dict]:
             for entry in entries]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=FIXTURES / "ppo")
-    parser.add_argument("--run", choices=list(RUNS), action="append")
-    torch.set_num_threads(1)
-    arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.run or RUNS:
-        make(name, arguments.output)
-
-
 if __name__ == "__main__":
-    main()
+    make_all(__doc__.splitlines()[0], FIXTURES / "ppo", RUNS, make)

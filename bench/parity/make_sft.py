@@ -19,6 +19,7 @@ import argparse
 import json
 import math
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -233,16 +234,17 @@ def dump(fixture: dict) -> str:
     return "{\n" + ",\n".join(f' "{key}": {block(value)}' for key, value in fixture.items()) + "\n}\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=FIXTURES)
-    parser.add_argument("--run", choices=list(RUNS), action="append")
+def make_all(description: str, folder: Path, runs: Iterable[str], make: Callable[[str, Path], None]) -> None:
+    """The command line of a script that makes one file for each run."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--output", type=Path, default=folder)
+    parser.add_argument("--run", choices=list(runs), action="append")
     torch.set_num_threads(1)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    for name in arguments.run or RUNS:
+    for name in arguments.run or runs:
         make(name, arguments.output)
 
 
 if __name__ == "__main__":
-    main()
+    make_all(__doc__.splitlines()[0], FIXTURES, RUNS, make)
