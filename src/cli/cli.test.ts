@@ -147,6 +147,19 @@ describe('commands on a tiny model', { concurrency: 2 }, () => {
     }
   })
 
+  test('merge says which base it took, and asks where it cannot know', async () => {
+    const merge = (...more: string[]) =>
+      posttrain(['merge', '--model', tiny, '--adapter', join(tiny, 'adapter'), '--output', 'over', '--json', ...more])
+    const unknown = await merge('--base', 'dequantized')
+    assert.equal(unknown.code, 2, unknown.log)
+    assert.match(unknown.log, /does not say how the base was quantized.*give --precision/)
+    assert.equal((await merge('--precision', 'nf4')).code, 2)
+    assert.ok(!existsSync(join(folder, 'over')))
+    const { code, out, log } = await merge('--base', 'dequantized', '--precision', 'nf4')
+    assert.equal(code, 0, log)
+    assert.deepEqual(JSON.parse(out), { output: 'over', format: 'safetensors', base: 'dequantized', precision: 'nf4' })
+  })
+
   test('quickstart measures, trains, measures again and ends by itself', async () => {
     const ended = await posttrain(['quickstart', '--model', tiny, '--output', 'quick', '--no-studio'])
     assert.equal(ended.code, 0, ended.log)
