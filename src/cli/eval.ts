@@ -46,14 +46,14 @@ export const evaluate = defineCommand({
   async run(context) {
     const { options, json, terminal } = context
     const file = required(self, 'data', options.data)
-    required(self, 'model', options.model)
+    const model = required(self, 'model', options.model)
     if (options.grader === undefined && (await isOfPairs(file))) return evaluatePairFile(context, file)
     const graderFile = required(self, 'grader', options.grader)
     const other = comparedTo(context)
     readWork(context)
     if (options.output !== undefined) checkOutput(options.output)
     const rows = await readRows<PromptRow>(file, promptRowKinds)
-    const grader = await openGraderFile(graderFile)
+    const grader = await openGraderFile(graderFile, model)
     try {
       checkFields(rows, grader.fields)
       const a = await gradeWith(context, context.options, rows, grader, other === undefined ? 'eval' : 'A')
@@ -136,9 +136,9 @@ async function gradeWith(
   return graded
 }
 
-async function openGraderFile(file: string): Promise<Grader> {
+async function openGraderFile(file: string, model: string): Promise<Grader> {
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file.`, { exitCode: 2 })
-  return openGrader(file, { baseDirectory: process.cwd(), allowFunctions: true })
+  return openGrader(file, { baseDirectory: process.cwd(), allowFunctions: true, model })
 }
 
 function checkOutput(file: string): void {

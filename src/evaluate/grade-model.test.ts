@@ -38,6 +38,14 @@ test('a row\'s completions depend on the seed and the row\'s place, not on the r
   assert.notDeepEqual(await outputs(rows, 4), all)
 })
 
+test('rows with the same prompt get completions of their own, and each is graded with its own row', async () => {
+  const twins = [0, 1, 2].map(i => located({ prompt: 'the same', limit: String(i) }, i))
+  const first = await openGrader({ type: 'string_check', input: '{{item.limit}}', reference: '1', operation: 'eq' })
+  const graded = await gradeModel(model, twins, first, { sampling, samples: 12 })
+  assert.deepEqual(graded.map(row => row.map(({ reward }) => reward)), [0, 1, 0].map(reward => new Array<number>(12).fill(reward)))
+  assert.equal(new Set(graded.map(row => row.map(({ output }) => output).join('\n'))).size, 3)
+})
+
 test('a prompt that is longer than the context is refused before anything is generated', async () => {
   const long = [...rows, located({ prompt: 'word '.repeat(9_000) }, 5)]
   await assert.rejects(

@@ -56,8 +56,7 @@ type GraderFunction = (sample: FunctionSample, item: FunctionRequest['item']) =>
 async function load(file: string, name: string): Promise<GraderFunction | string> {
   try {
     const module = await import(pathToFileURL(file).href) as Readonly<Record<string, unknown>>
-    const value = Object.hasOwn(module, name) ? module[name] : undefined
-    if (typeof value === 'function') return value as GraderFunction
+    if (typeof module[name] === 'function') return module[name] as GraderFunction
     const functions = Object.keys(module).filter(key => typeof module[key] === 'function')
     const slip = nearest(name, functions)
     const has = functions.length === 0 ? 'it exports no function' : `it exports ${functions.join(', ')}`

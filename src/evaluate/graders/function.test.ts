@@ -29,7 +29,9 @@ export default async function reward(sample: Sample, item: { readonly bonus?: nu
     case 'null': return null
     case 'exits': process.exit(3)
     case 'fills the heap': for (;;) kept.push({ list: [1, 2, 3] })
-    case 'fills buffers': for (;;) kept.push(Buffer.alloc(1 << 24, 1))
+    case 'fills buffers':
+      for (let i = 0; i < 64; i++) kept.push(Buffer.alloc(1 << 24, 1))
+      return new Promise(resolve => setTimeout(() => { resolve(kept.length) }, 20_000))
     case 'sends what it likes': process.send!({ reward: 'much', fault: 7 }); return 1
     case 'calls': return calls
     default: return sample.output_text.length + (item.bonus ?? 0)

@@ -48,6 +48,11 @@ describe('in part', () => {
     test(`${JSON.stringify(text)} is worth ${expected}`, () => { assert.equal(credit.partial(text), expected) })
   }
 
+  test('a key is not at fault for one whose name begins with it', () => {
+    const names = new JsonCredit({ required: ['a', 'ab', 'a/b'], properties: { a: { type: 'string' }, ab: { type: 'string' }, 'a/b': { type: 'string' } } })
+    assert.equal(names.partial('{"a": "x", "ab": 1, "a/b": 2}'), 0.25 + 0.375 * (1 + 1 / 3))
+  })
+
   test('nothing that the schema does not allow is worth as much as what it allows', () => {
     const whole = new JsonCredit({ type: 'object', required: ['a'], properties: { a: {} }, minProperties: 2 })
     assert.equal(whole.partial('{"a": 1}'), 0.9)
