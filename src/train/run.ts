@@ -102,7 +102,9 @@ async function runInFolder(
   const { policy, adapter } = await openPolicy(recipe, method, settings, model, cache)
   const { betas, eps, weight_decay } = recipe.optimizer
   const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: parameterRule(recipe) })
-  const initial = method.reference?.(settings) === true ? copyOf(policy.values) : policy.values
+  // An adapter is small: methods that sample say how far they have moved even where their loss does not ask.
+  const compared = method.reference?.(settings) === true || (method.rows === 'prompts' && adapter !== undefined)
+  const initial = compared ? copyOf(policy.values) : policy.values
   const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
   if (folder.finished) return resultOf(folder, recipe, start, true)
   if (start.step === 0) folder.logEvent({ type: 'started', step: 0 })

@@ -55,6 +55,19 @@ export class PolicyForward {
     return sums
   }
 
+  /** Mean over all targets of the KL to the policy with other parameters, nats: k3 = e^d − d − 1, d = log other − log π. */
+  async klTo(parameters: Policy['values'], batches: readonly PackedBatch[]): Promise<number> {
+    let sum = 0
+    let count = 0
+    for (const batch of batches) {
+      const { logprobs: now } = await this.run(batch)
+      const { logprobs: then } = await this.run(batch, parameters)
+      now.forEach((logprob, n) => { sum += Math.exp(then[n]! - logprob) - (then[n]! - logprob) - 1 })
+      count += now.length
+    }
+    return sum / count
+  }
+
   async release(): Promise<void> {
     await this.#program.release()
   }

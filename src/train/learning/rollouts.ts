@@ -15,6 +15,8 @@ import { Sampler, type SamplingPlan } from './sampler.ts'
 
 /** Above this mean difference between sampling's and training's log-probabilities, tokens get importance weights. */
 const tolerableDrift = 0.01
+/** Sets of answers between two looks at the KL, where the loss has none. */
+const klEvery = 10
 /** Held-out answers that are written to samples.jsonl at each evaluation. */
 const shownHeldOut = 8
 
@@ -99,7 +101,7 @@ class RolloutLearning implements Learning {
     const items = rows.map((row) => data.rows.sources[row]!.row)
     const answers = await this.#answer(questions, items, this.#plan, step)
     this.#logSamples(answers, items, step, answers.groupSize)
-    const { batches, metrics } = await this.#prepare(questions, answers)
+    const { batches, metrics } = await this.#prepare(questions, answers, step)
     this.#current = { batches, iteration: 0 }
     return { batches, metrics }
   }
@@ -144,7 +146,7 @@ class RolloutLearning implements Learning {
     return { groupSize, completions, grades }
   }
 
-  async #prepare(questions: readonly RenderedTree[], { groupSize, completions, grades }: Answers): Promise<Required<StepBatches>> {
+  async #prepare(questions: readonly RenderedTree[], { groupSize, completions, grades }: Answers, step: number): Promise<Required<StepBatches>> {
     const { forward: needsForward, critic } = this.#plan
     const answers = completions.map(({ ids, finishReason }) => (critic !== undefined && finishReason === 'stop' ? [...ids, placeAfterEnd] : ids))
     const packed = packAnswers(questions, answers, groupSize, this.#context.recipe.tokens_per_micro_batch)
@@ -163,7 +165,8 @@ class RolloutLearning implements Learning {
     this.#estimates = estimates.state
     const sampled = completions.map(({ samplingLogprobs }) => Float32Array.from(samplingLogprobs))
     const batches = rolloutBatches(packed, groupSize, rollouts, { ...estimates, sampled, corrected: this.#corrected })
-    return { batches, metrics: estimates.metrics }
+    const metrics = { ...(await this.#watchedKl(packed, step)), ...estimates.metrics }
+    return { batches, metrics }
   }
 
   /** Log-probabilities, those of the reference, and values, at each place of each answer, before the first update. */
@@ -182,6 +185,23 @@ class RolloutLearning implements Learning {
       old: split(now.map(({ logprobs }) => logprobs)),
       values: split(now.map(({ values }) => values)),
       reference: split(then.map((target) => target?.logprobs)),
+    }
+  }
+
+  /**
+   * How far the policy has moved, nats a token: where the loss does not ask for it, it is looked at now and then. A copy of
+   * all weights is not kept for that.
+   */
+  async #watchedKl(packed: readonly PackedBatch[], step: number): Promise<Record<string, number>> {
+    const { policy, placement, initial } = this.#context
+    const { iterations, temperature } = this.#plan
+    const due = (step - 1) % (klEvery * iterations) === 0
+    if (this.#forward !== undefined || !due || initial === policy.values) return {}
+    const forward = await PolicyForward.compile(policy, placement, { temperature })
+    try {
+      return { kl: await forward.klTo(initial, packed) }
+    } finally {
+      await forward.release()
     }
   }
 
