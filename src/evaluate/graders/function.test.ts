@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -11,6 +12,8 @@ const folder = mkdtempSync(join(tmpdir(), 'posttrain-function-'))
 after(() => { rmSync(folder, { recursive: true }) })
 
 writeFileSync(join(folder, 'reward.ts'), `
+import { writeFileSync } from 'node:fs'
+
 const kept: unknown[] = []
 let calls = 0
 
@@ -21,6 +24,7 @@ export default async function reward(sample: Sample, item: { readonly bonus?: nu
   switch (sample.output_text) {
     case 'throws': throw new Error('no grade today')
     case 'hangs': for (;;) calls++
+    case 'says who it is and hangs': writeFileSync(process.env['PID_FILE']!, String(process.pid)); for (;;) calls++
     case 'never answers': return new Promise(() => undefined)
     case 'NaN': return NaN
     case 'infinite': return Infinity
@@ -109,6 +113,39 @@ test('grading twice at once: one row after the other', async () => {
     await grader.close()
   }
 })
+
+test('a function that hangs ends with a process that was killed', { timeout: 120_000 }, async () => {
+  const pidFile = join(folder, 'pid')
+  const script = join(folder, 'killed.ts')
+  writeFileSync(script, `
+    import { openGrader } from ${JSON.stringify(join(import.meta.dirname, 'index.ts'))}
+    const grader = await openGrader({ type: 'function', file: 'reward.ts', timeout_ms: 600000 }, ${JSON.stringify(options)})
+    await grader.grade([{ item: {}, output: 'says who it is and hangs' }])
+  `)
+  const parent = spawn(process.execPath, [script], { env: { ...process.env, PID_FILE: pidFile } })
+  const pid = await until(() => (existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8')) : 0))
+  parent.kill('SIGKILL')
+  await until(() => !isRunning(pid))
+})
+
+/** Waits for something that comes to be; the test runner ends a test for which it does not. */
+async function until<T>(look: () => T): Promise<T> {
+  for (;;) {
+    const found = look()
+    if (found) return found
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+/** A process that ended and that nobody has asked about (a zombie, on Linux) is not running. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return !existsSync(`/proc/${pid}/stat`) || !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return false
+  }
+}
 
 test('what cannot be loaded is refused when the grader is opened', async () => {
   const refusals: readonly (readonly [spec: object, message: RegExp])[] = [
