@@ -7,7 +7,7 @@ import { headPrecision, rowSquaresName, type Precision } from './graph/linear-ma
 import { squaredRows, storageForm, type StoredValues } from './stored.ts'
 
 /** Part of the file's name: raise it when the layout of prepared weights changes. */
-const layoutVersion = 2
+const layoutVersion = 3
 
 /**
  * The weights of a frozen base in the form that its graphs read, memory-mapped from the cache; made on first use.

@@ -1,9 +1,6 @@
-/** A weight in blocks of integers along its input axis, as MatMulNBits takes it. */
+/** A weight in blocks of int8 along its input axis, as MatMulNBits takes it. */
 export interface QuantizedBlocks {
-  /**
-   * uint8 [out, ceil(in / block), block * bits / 8]; zero is 128 (8 bits) or 8 (4 bits, the earlier of two in the low half);
-   * the last block of a row is padded with zeros
-   */
+  /** uint8 [out, ceil(in / block), block], 128 is zero; the last block of a row is padded with zeros */
   readonly values: Uint8Array<ArrayBuffer>
   /** f32 [out * ceil(in / block)] */
   readonly scales: Float32Array<ArrayBuffer>
@@ -35,47 +32,14 @@ export function quantizeInt8(weight: Float32Array, outputs: number, inputs: numb
   return { values, scales }
 }
 
-/** Block length of the int4 base: with 4 bits a longer block costs too much accuracy. */
-export const int4Block = 32
-
-/**
- * Rounding to 4 bits with one scale a block: what is largest in magnitude becomes −8, so that all 16 codes are in reach.
- * @param weight [out, in]
- */
-export function quantizeInt4(weight: Float32Array, outputs: number, inputs: number, block = int4Block): QuantizedBlocks {
-  const blocks = Math.ceil(inputs / block)
-  const values = new Uint8Array((outputs * blocks * block) / 2).fill(0x88)
-  const scales = new Float32Array(outputs * blocks)
-  for (let row = 0; row < outputs; row++) {
-    for (let b = 0; b < blocks; b++) {
-      const start = row * inputs + b * block
-      const end = Math.min(start + block, (row + 1) * inputs)
-      let largest = 0
-      for (let i = start; i < end; i++) if (Math.abs(weight[i]!) > Math.abs(largest)) largest = weight[i]!
-      const scale = largest === 0 ? 1 : Math.fround(largest / -8)
-      const target = (row * blocks + b) * block
-      for (let i = start; i < end; i++) {
-        const at = target + i - start
-        const code = Math.min(15, Math.round(weight[i]! / scale) + 8)
-        values[at >> 1] = at % 2 === 0 ? (values[at >> 1]! & 0xf0) | code : (values[at >> 1]! & 0x0f) | (code << 4)
-      }
-      scales[row * blocks + b] = scale
-    }
-  }
-  return { values, scales }
-}
-
-/** The values that a weight in blocks of integers stands for, [out, in]. */
-export function dequantizeIntegers({ values, scales }: QuantizedBlocks, outputs: number, inputs: number, bits: 4 | 8): Float32Array<ArrayBuffer> {
-  const block = bits === 8 ? int8Block : int4Block
+/** The values that a weight in blocks of int8 stands for, [out, in]. */
+export function dequantizeInt8({ values, scales }: QuantizedBlocks, outputs: number, inputs: number, block = int8Block): Float32Array<ArrayBuffer> {
   const padded = Math.ceil(inputs / block) * block
-  const codeAt = (at: number): number =>
-    bits === 8 ? values[at]! - 128 : (at % 2 === 0 ? values[at >> 1]! & 15 : values[at >> 1]! >> 4) - 8
   const weight = new Float32Array(outputs * inputs)
   for (let row = 0; row < outputs; row++) {
     for (let i = 0; i < inputs; i++) {
       const at = row * padded + i
-      weight[row * inputs + i] = codeAt(at) * scales[Math.floor(at / block)]!
+      weight[row * inputs + i] = (values[at]! - 128) * scales[Math.floor(at / block)]!
     }
   }
   return weight

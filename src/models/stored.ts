@@ -1,10 +1,11 @@
 /** What a weight becomes in the prepared file at each precision, and the values that it then stands for. */
 import type { ModelConfig } from './config.ts'
 import type { TensorSource } from './files.ts'
-import { integerNames, nf4Names, type Precision } from './graph/linear-maps.ts'
+import { int4Names, int8Names, nf4Names, type Precision } from './graph/linear-maps.ts'
 import { linearModules, linearShape } from './graph/decoder.ts'
+import { dequantizeInt4, quantizeInt4 } from './quantize-int4.ts'
 import { dequantizeNf4, quantizeNf4 } from './quantize-nf4.ts'
-import { dequantizeIntegers, quantizeInt4, quantizeInt8, transposed } from './quantize.ts'
+import { dequantizeInt8, quantizeInt8, transposed } from './quantize.ts'
 
 export type StoredValues = Float32Array | Uint8Array
 
@@ -36,18 +37,26 @@ export function storageForm(name: string, [outputs, inputs]: readonly [number, n
         },
       }
     }
-    case 'int8':
     case 'int4': {
-      const [stored, turned] = [integerNames(name, precision), integerNames(name, precision, 'transposed')]
-      const [quantize, bits] = precision === 'int8' ? ([quantizeInt8, 8] as const) : ([quantizeInt4, 4] as const)
+      const { codes, scales, offsets } = int4Names(name)
+      return {
+        names: [codes, scales, offsets],
+        store: (weight) => {
+          const blocks = quantizeInt4(weight, outputs, inputs)
+          return { tensors: [blocks.codes, blocks.scales, blocks.offsets], values: dequantizeInt4(blocks, outputs, inputs) }
+        },
+      }
+    }
+    case 'int8': {
+      const [stored, turned] = [int8Names(name), int8Names(name, 'transposed')]
       return {
         names: [stored.values, stored.scales, turned.values, turned.scales],
         store: (weight) => {
-          const forward = quantize(weight, outputs, inputs)
-          const backward = quantize(transposed(weight, outputs, inputs), inputs, outputs)
+          const forward = quantizeInt8(weight, outputs, inputs)
+          const backward = quantizeInt8(transposed(weight, outputs, inputs), inputs, outputs)
           return {
             tensors: [forward.values, forward.scales, backward.values, backward.scales],
-            values: dequantizeIntegers(forward, outputs, inputs, bits),
+            values: dequantizeInt8(forward, outputs, inputs),
           }
         },
       }

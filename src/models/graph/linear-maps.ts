@@ -1,9 +1,10 @@
 /** How a frozen weight is stored, and the products with it. */
 import { quantizedMatmul, type LinearMap, type QuantizedWeight } from '../../tensor/functions.ts'
+import { int4Block, int4Dequantized, int4Matmul, type Int4Weight } from '../../tensor/int4.ts'
 import { nf4Dequantized, nf4Matmul, nf4ScaleBlock, nf4Block, type Nf4Weight } from '../../tensor/nf4.ts'
 import { matmul } from '../../tensor/operators.ts'
 import { weight } from '../../tensor/tensor.ts'
-import { int4Block, int8Block } from '../quantize.ts'
+import { int8Block } from '../quantize.ts'
 
 /** How a frozen base is stored and multiplied. */
 export const precisions = ['f32', 'int8', 'int4', 'nf4'] as const
@@ -16,8 +17,9 @@ type MatrixShape = readonly [outputs: number, inputs: number]
 export function linearMap(name: string, shape: MatrixShape, precision: Precision): LinearMap {
   switch (precision) {
     case 'f32': return f32Map(name, shape)
+    case 'int8': return int8Map(name, shape)
+    case 'int4': return int4Map(name, shape)
     case 'nf4': return nf4Map(name, shape)
-    case 'int8': case 'int4': return integerMap(name, shape, precision)
   }
 }
 
@@ -33,10 +35,24 @@ function f32Map(name: string, shape: MatrixShape): LinearMap {
 }
 
 /** Blocks run along the axis that is summed over, so the backward product has its own quantized copy. */
-function integerMap(name: string, [outputs, inputs]: MatrixShape, precision: 'int8' | 'int4'): LinearMap {
-  const forward = integerWeight(integerNames(name, precision), outputs, inputs, precision)
-  const backward = integerWeight(integerNames(name, precision, 'transposed'), inputs, outputs, precision)
+function int8Map(name: string, [outputs, inputs]: MatrixShape): LinearMap {
+  const forward = int8Weight(int8Names(name), outputs, inputs)
+  const backward = int8Weight(int8Names(name, 'transposed'), inputs, outputs)
   return { forward: (x) => quantizedMatmul(x, forward), backward: (g) => quantizedMatmul(g, backward) }
+}
+
+/** One stored copy: backwards it is unpacked, once for each run, since another rounding along the other axis would add up. */
+function int4Map(name: string, [outputs, inputs]: MatrixShape): LinearMap {
+  const names = int4Names(name)
+  const blocks = Math.ceil(inputs / int4Block)
+  const w: Int4Weight = {
+    codes: weight(names.codes, 'uint8', [outputs, blocks, int4Block / 2]),
+    scales: weight(names.scales, 'float32', [outputs * blocks]),
+    offsets: weight(names.offsets, 'float32', [outputs, blocks]),
+    outputs,
+    inputs,
+  }
+  return { forward: (x) => int4Matmul(x, w), backward: (g) => matmul(g, int4Dequantized(w)) }
 }
 
 /** One stored copy, and exactly the same weight both ways: backwards it is unpacked, once for each run. */
@@ -54,28 +70,33 @@ function nf4Map(name: string, [outputs, inputs]: MatrixShape): LinearMap {
   return { forward: (x) => nf4Matmul(x, w), backward: (g) => matmul(g, nf4Dequantized(w)) }
 }
 
-function integerWeight(names: IntegerNames, outputs: number, inputs: number, precision: 'int8' | 'int4'): QuantizedWeight {
-  const [bits, block] = precision === 'int8' ? ([8, int8Block] as const) : ([4, int4Block] as const)
-  const blocks = Math.ceil(inputs / block)
+function int8Weight(names: Int8Names, outputs: number, inputs: number): QuantizedWeight {
+  const blocks = Math.ceil(inputs / int8Block)
   return {
-    values: weight(names.values, 'uint8', [outputs, blocks, (block * bits) / 8]),
+    values: weight(names.values, 'uint8', [outputs, blocks, int8Block]),
     scales: weight(names.scales, 'float32', [outputs * blocks]),
-    bits,
-    block,
+    bits: 8,
+    block: int8Block,
     inputs,
     outputs,
   }
 }
 
-interface IntegerNames {
+interface Int8Names {
   readonly values: string
   readonly scales: string
 }
 
-/** Names of an integer copy of a weight in the prepared file. */
-export function integerNames(weightName: string, precision: 'int8' | 'int4', layout: 'stored' | 'transposed' = 'stored'): IntegerNames {
-  const base = `${weightName}:${precision}${layout === 'stored' ? '' : 'ᵀ'}`
+/** Names of an int8 copy of a weight in the prepared file. */
+export function int8Names(weightName: string, layout: 'stored' | 'transposed' = 'stored'): Int8Names {
+  const base = `${weightName}:int8${layout === 'stored' ? '' : 'ᵀ'}`
   return { values: base, scales: `${base}:scales` }
+}
+
+/** Names of the parts of an int4 weight in the prepared file; the keys are those of Int4Weight and Int4Blocks. */
+export function int4Names(weightName: string): Readonly<Record<'codes' | 'scales' | 'offsets', string>> {
+  const base = `${weightName}:int4`
+  return { codes: base, scales: `${base}:scales`, offsets: `${base}:offsets` }
 }
 
 /** Names of the parts of an NF4 weight in the prepared file; the keys are those of Nf4Weight and Nf4Blocks. */
