@@ -28,3 +28,30 @@ export function longRows(turns = 7): BenchRows {
   })
   return { train: Array.from({ length: 48 }, (_, i) => join(i * 5)), heldOut: general.slice(80) }
 }
+
+const words = general.flatMap(({ messages }) => messages.flatMap(({ content }) => content.split(/\s+/)))
+
+function passage(start: number, count: number): string {
+  return Array.from({ length: count }, (_, i) => words[(start + i) % words.length]!).join(' ')
+}
+
+interface Turn {
+  readonly role: string
+  readonly content: string
+}
+
+const turns = (role: string, content: string): Turn[] => [{ role, content }]
+
+/** Prompts of 150 words, two answers of 60: text of the general set, cut anywhere. */
+export function pairRows(count: number): { readonly prompt: Turn[]; readonly chosen: Turn[]; readonly rejected: Turn[] }[] {
+  return Array.from({ length: count }, (_, i) => ({
+    prompt: turns('user', passage(i * 270, 150)),
+    chosen: turns('assistant', passage(i * 270 + 150, 60)),
+    rejected: turns('assistant', passage(i * 270 + 210, 60)),
+  }))
+}
+
+/** Prompts of about 100 tokens under SmolLM2's template. */
+export function promptRows(count: number): { readonly prompt: Turn[] }[] {
+  return Array.from({ length: count }, (_, i) => ({ prompt: turns('user', passage(i * 55, 55)) }))
+}

@@ -21,3 +21,12 @@ export async function inTurns<Figures>(sides: ReadonlyMap<string, () => Promise<
   }
   return results
 }
+
+/** A Markdown text with the section of the same title replaced, or added at the end. Titles are lines that begin with ##. */
+export function replaceSection(text: string, section: string): string {
+  const [head, ...sections] = text.trimEnd().split(/\n+(?=## )/)
+  const titleOf = (part: string): string => part.split('\n', 1)[0]!
+  const place = sections.findIndex((part) => titleOf(part) === titleOf(section))
+  const replaced = place === -1 ? [...sections, section] : sections.with(place, section)
+  return `${[head, ...replaced].join('\n\n')}\n`
+}

@@ -18,39 +18,19 @@ import contextlib
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
 from measure import peak_megabytes, read_jsonl, report
+from trl_steps import WARMUP_STEPS, StepClock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
 from sft_tokens import labels_of, tokenize_row  # noqa: E402
-
-WARMUP_STEPS = 2
-
-
-class StepClock(TrainerCallback):
-    """Seconds of each optimizer step; the loss that TRL logs for it."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self.losses: list[float] = []
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.start = time.perf_counter()
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.seconds.append(time.perf_counter() - self.start)
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if "grad_norm" in logs:
-            self.losses.append(logs["loss"])
 
 
 def tokenized(tokenizer, path: Path, max_length: int) -> list[tuple[list[int], list[int]]]:
