@@ -1,43 +1,16 @@
 /** Bad input through the real command line: what it says, its exit code, and that it leaves nothing behind. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
 
 import {
   adapterWith, type Files, fixtures, ggufWithTensor, modelWith, modelWithHeader, pickle, truncatedModel,
 } from './fixtures/broken-models.ts'
-import { type Ended, posttrain, tree } from './fixtures/command-line.ts'
+import { type Cases, checkCases, type Circumstances, type Started, started as startedWith } from './fixtures/bad-input.ts'
+import { posttrain, tree } from './fixtures/command-line.ts'
 
 const tiny = join(fixtures, 'tiny-llama')
-const root = mkdtempSync(join(tmpdir(), 'posttrain-bad-input-'))
-after(() => { rmSync(root, { recursive: true }) })
-
-interface Circumstances {
-  /** What the command's folder holds before, beside rows.jsonl and recipe.yaml, or in place of them. */
-  readonly files?: Files
-  readonly env?: Readonly<Record<string, string>>
-  /** Blocks of 512 bytes that a file may have: a larger write fails as on a full disk. */
-  readonly fileLimit?: number
-}
-
-interface Case extends Circumstances {
-  readonly args: readonly string[]
-  /** What the message says: place, fault, remedy. */
-  readonly says: readonly (string | RegExp)[]
-  readonly code: 1 | 2
-}
-
-interface Started {
-  readonly folder: string
-  /** The folder's files before the command. */
-  readonly before: Readonly<Record<string, string>>
-  readonly cache: string
-  readonly ended: Ended
-}
-
-type Cases = Readonly<Record<string, Case>>
 
 const row = (...turns: readonly (readonly [role: string, content: string])[]): string =>
   `${JSON.stringify({ messages: turns.map(([role, content]) => ({ role, content })) })}\n`
@@ -52,40 +25,10 @@ const ask = (model: string, ...options: string[]): string[] =>
   ['generate', '--model', model, '--prompt', 'hello', '--max-tokens', '2', ...options]
 const withRows = (text: string): Files => ({ 'rows.jsonl': text })
 
-/** Makes the case's folder and runs the command line in it. */
-async function started(
-  name: string, args: readonly string[], { files = {}, env = {}, fileLimit }: Circumstances = {},
-): Promise<Started> {
-  const folder = join(root, name.replaceAll(/\W+/g, '-'))
-  for (const [path, content] of Object.entries({ 'rows.jsonl': goodRow, 'recipe.yaml': recipe, ...files })) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true })
-    writeFileSync(join(folder, path), content)
-  }
-  const before = tree(folder)
-  const cache = join(root, 'cache', name.replaceAll(/\W+/g, '-'))
-  const ended = await posttrain(args, { cwd: folder, env: { ...env, POSTTRAIN_CACHE: cache }, fileLimit })
-  return { folder, before, cache, ended }
-}
-
-/** Runs a case and checks all that holds for every one. */
-async function refused(name: string, { args, says, code, ...circumstances }: Case): Promise<void> {
-  const { folder, before, cache, ended } = await started(name, args, circumstances)
-  for (const part of says) {
-    if (typeof part === 'string') assert.ok(ended.log.includes(part), `"${part}" is not in: ${ended.log}`)
-    else assert.match(ended.log, part)
-  }
-  assert.doesNotMatch(ended.log, /^\s+at .*(?:\.ts|node:)|fault of posttrain/m)
-  assert.deepEqual([ended.code, ended.out], [code, ''], ended.log)
-  assert.deepEqual(tree(folder), before, 'the folder is as it was')
-  const cached = existsSync(cache) ? Object.keys(tree(cache)) : []
-  assert.deepEqual(cached.filter(path => path.includes('partial')), [])
-}
-
-function check(title: string, cases: Cases): void {
-  describe(title, { concurrency: 2 }, () => {
-    for (const [name, each] of Object.entries(cases)) test(name, () => refused(name, each))
-  })
-}
+const common = { 'rows.jsonl': goodRow, 'recipe.yaml': recipe }
+const check = (title: string, cases: Cases): void => { checkCases(title, cases, common) }
+const started = (name: string, args: readonly string[], circumstances: Circumstances = {}): Promise<Started> =>
+  startedWith(name, args, { ...circumstances, files: { ...common, ...circumstances.files } })
 
 check('data', {
   'malformed JSON': {

@@ -68,7 +68,7 @@ export interface RenderedTrees<Row> {
   readonly sources: readonly Located<Row>[]
   /** Rows that lost an end to `maxLength`, dropped ones included. */
   readonly truncated: readonly string[]
-  /** Rows left out because `maxLength` cut away every token that carries loss, of one of their answers at least. */
+  /** Rows left out: of an answer `maxLength` cut away every token that carries loss, or a prompt alone is longer. */
   readonly dropped: readonly string[]
 }
 
@@ -93,16 +93,18 @@ export function renderTrees<Row>(
   for (const source of rows) {
     const whole = renderLocated(source, render, tokenizer, options)
     const cut = truncateTree(whole, options.maxLength)
-    if (cut !== whole) truncated.push(source.where)
-    const usable = whole.branches.length === 0 ? cut === whole : cut.branches.every(({ mask }) => mask.includes(1))
+    const isPrompt = whole.branches.length === 0
+    if (cut !== whole && !isPrompt) truncated.push(source.where)
+    const usable = isPrompt ? cut === whole : cut.branches.every(({ mask }) => mask.includes(1))
     if (usable) {
       trees.push(cut)
       sources.push(source)
     } else dropped.push(source.where)
   }
   if (trees.length === 0) {
+    const what = truncated.length > 0 ? 'every token that carries loss from every row' : 'into the prompt of every row'
     throw new UserError(
-      `max_length ${options.maxLength} cuts every token that carries loss from every row ` +
+      `max_length ${options.maxLength} cuts ${what} ` +
         `(${rows.length} in all, the first is ${dropped[0] ?? 'missing'}). Raise max_length or shorten the prompts.`,
       { exitCode: 2 },
     )

@@ -6,7 +6,7 @@ import { meanAndDeviation, rolloutFields, rolloutMetrics, type Rollout } from '.
 
 const settings = z.object({
   ...rolloutFields,
-  group_size: z.int().min(2, 'must be at least 2: an answer is judged by the others of its group').default(8),
+  group_size: z.int().refine((size) => size >= 2, 'must be at least 2: an answer is judged by the others of its group').default(8),
   temperature: z.number().positive().default(1),
   /** Optimizer steps on each set of answers, μ. */
   iterations: z.int().positive().default(1),

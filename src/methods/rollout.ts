@@ -63,13 +63,13 @@ export function meanAndDeviation(values: readonly number[]): { mean: number; dev
   return { mean, deviation: Math.sqrt(squares / (values.length - 1)) }
 }
 
-/** What every step on rollouts logs of them. */
+/** What every step on rollouts logs of them; not a number where no answer has a reward. */
 export function rolloutMetrics(rollouts: readonly Rollout[]): Record<string, number> {
   const rewards = rollouts.flatMap(({ reward }) => (reward === null ? [] : [reward]))
   const groups = Map.groupBy(rollouts.filter(({ reward }) => reward !== null), ({ group }) => group)
   const deviations = [...groups.values()].map((group) => meanAndDeviation(group.map(({ reward }) => reward!)).deviation)
   const share = (count: number, of: number): number => (of === 0 ? 0 : count / of)
-  const { mean, deviation } = meanAndDeviation(rewards)
+  const { mean, deviation } = rewards.length === 0 ? { mean: NaN, deviation: NaN } : meanAndDeviation(rewards)
   return {
     reward: mean,
     reward_std: deviation,

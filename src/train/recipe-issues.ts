@@ -11,6 +11,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   lr_scheduler_type: 'schedule.name', warmup_ratio: 'schedule.warmup', num_train_epochs: 'epochs', num_epochs: 'epochs', max_steps: 'steps',
   batch_size: 'batch', per_device_train_batch_size: 'batch', gradient_accumulation_steps: 'tokens_per_micro_batch',
   max_seq_length: 'max_length', sequence_len: 'max_length', output_dir: 'output', chat_template: 'template',
+  loss_type: 'loss', lambda_d: 'desirable_weight', lambda_u: 'undesirable_weight',
+  num_generations: 'group_size', max_completion_length: 'max_new_tokens', response_length: 'max_new_tokens', reward_funcs: 'reward',
+  reward_weights: 'reward', reward_model: 'reward', reward_model_path: 'reward', grader: 'reward', num_iterations: 'iterations',
+  num_ppo_epochs: 'iterations', importance_sampling_level: 'ratio', mask_truncated_completions: 'mask_truncated',
+  vllm_importance_sampling_cap: 'importance_cap', clip_range: 'cliprange', init_kl_coef: 'kl_coef', target_kl: 'kl_target',
+  value_coef: 'vf_coef', gae_lambda: 'lam',
 }
 
 type Issue = z.core.$ZodIssue
@@ -23,14 +29,16 @@ export function describeIssues(error: z.ZodError, schema: z.ZodType, origin: Ori
 function describe(issue: Issue, schema: z.ZodType, origin: Origin): string[] {
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, issue.path)
-    return issue.keys.map(key => `${origin.place(issue.path, key)}: ${unknownKey(key, issue.path, known)}`)
+    return issue.keys.map(key => `${origin.place(issue.path, key)}: ${unknownKey(key, issue.path, known, schema)}`)
   }
   return [`${origin.place(issue.path)}: ${issue.path.join('.') || 'the recipe'} ${remark(issue, valueAt(origin.value, issue.path))}`]
 }
 
-function unknownKey(key: string, path: readonly PropertyKey[], known: readonly string[]): string {
+function unknownKey(key: string, path: readonly PropertyKey[], known: readonly string[], schema: z.ZodType): string {
   const name = [...path, key].join('.')
-  const slip = Object.hasOwn(elsewhere, key) ? elsewhere[key] : nearest(key, known)
+  const alias = Object.hasOwn(elsewhere, key) ? elsewhere[key] : undefined
+  const block = path.length > 0 ? undefined : known.find(candidate => keysAt(schema, [candidate]).includes(alias ?? key))
+  const slip = block === undefined ? (alias ?? nearest(key, known)) : `${block}.${alias ?? key}`
   return `unknown key ${name}${slip === undefined ? `; known here: ${known.join(', ')}` : `; did you mean ${slip}?`}`
 }
 

@@ -20,9 +20,16 @@ export interface StepMetrics {
 /** A line of samples.jsonl: what the model said at this step. */
 export interface Sample {
   readonly step: number
+  /** Sampled to learn from, or the likeliest answer to a held-out row. */
+  readonly split: 'train' | 'eval'
   readonly prompt: unknown
   readonly completion: string
-  readonly [field: string]: unknown
+  /** null: no grader could give one; `error` says why. */
+  readonly reward: number | null
+  /** By the graders' names. */
+  readonly components: Readonly<Record<string, number | null>>
+  readonly finish_reason: 'stop' | 'length'
+  readonly error?: string
 }
 
 /** A line of events.jsonl: what happened beside the steps. */

@@ -28,7 +28,7 @@ async function interrupted(path: string, steps: number, saved: readonly number[]
   run.logEvent({ step: 0, type: 'started' })
   for (let step = 1; step <= steps; step++) {
     logStep(run, step)
-    run.logSample({ step, prompt: 'p', completion: `c${step}` })
+    run.logSample({ step, split: 'train', prompt: 'p', completion: `c${step}`, reward: step, components: {}, finish_reason: 'stop' })
     if (saved.includes(step)) await save(run, step)
   }
   run.close()

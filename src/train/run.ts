@@ -20,6 +20,7 @@ import { loadCheckpoint, restoreParameters, type TrainState } from './checkpoint
 import { generalRows } from './evaluator.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import { Learner } from './learner.ts'
+import { checkRows } from './learning/check-rows.ts'
 import { openLearning } from './learning/index.ts'
 import { criticHeadName, initialHead, rewardHeadName, withScalarHead, withSeparateCritic, type Tower } from './learning/heads.ts'
 import { evaluate, trainingLoop, type LoopParts } from './loop.ts'
@@ -49,7 +50,8 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
     const tokenizer = withRecipeTemplate(model.tokenizer, request.recipe.template)
     const kind = dataKinds[methods[request.recipe.method]!.rows] as DataKind<unknown>
     const data = await openData(request.recipe, kind, tokenizer, model.config)
-    // What is wrong with the adapter or the device is said before there is a folder.
+    // What is wrong with the rows, the graders, the adapter or the device is said before there is a folder.
+    const warnings = [...data.warnings, ...checkRows(request.recipe, data, model.config)]
     checkAdapter(request.recipe, model.config)
     await assertRuns(request.recipe.device)
     const recipe = await withPrecision(request, model, tokenizer, emit)
@@ -60,7 +62,7 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
       if (changed.length > 0) {
         emit({ type: 'warning', text: `resuming with the recipe that the run began with; ignored: ${changed.join(', ')}` })
       }
-      return await runInFolder({ ...request, recipe: stored }, model, tokenizer, data, folder, emit, interrupted)
+      return await runInFolder({ ...request, recipe: stored }, model, tokenizer, { ...data, warnings }, folder, emit, interrupted)
     } finally {
       folder.close()
     }
@@ -70,7 +72,7 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
 }
 
 /** What a run is made of. A resumed run keeps its whole recipe, but these are read before it is known. */
-const ingredients = ['model', 'data', 'eval', 'template', 'max_length'] as const
+const ingredients = ['model', 'method', 'data', 'eval', 'template', 'max_length'] as const
 
 /** Throws a UserError if the output folder holds a run of another model or of other data. */
 function refuseOtherRun(recipe: Recipe): void {
@@ -107,7 +109,10 @@ async function runInFolder(
   const initial = compared ? copyOf(policy.values) : policy.values
   const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
   if (folder.finished) return resultOf(folder, recipe, start, true)
-  if (start.step === 0) folder.logEvent({ type: 'started', step: 0 })
+  if (start.step === 0) {
+    folder.logEvent({ type: 'started', step: 0 })
+    for (const message of data.warnings) folder.logEvent({ type: 'warning', step: 0, message })
+  }
 
   const learning = await openLearning(method, settings, {
     recipe, policy, initial, placement, data, tokenizer, folder, cache, emit, model, state: start.learning,

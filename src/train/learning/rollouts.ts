@@ -6,7 +6,8 @@ import type { Completion } from '../../generate/completion.ts'
 import type { PackedBatch } from '../../models/graph/forward.ts'
 import { rolloutMetrics, type Estimates, type Rollout } from '../../methods/rollout.ts'
 import type { MicroBatch, StepGradients } from '../learner.ts'
-import type { HeldOut, Learning, LearningContext, MethodFor, StepBatches } from './learning.ts'
+import type { Sample } from '../records.ts'
+import { definite, type HeldOut, type Learning, type LearningContext, type MethodFor, type StepBatches } from './learning.ts'
 import { splitByAnswer } from './per-answer.ts'
 import { PolicyForward } from './policy-forward.ts'
 import { openReward } from './reward-source.ts'
@@ -19,6 +20,7 @@ const tolerableDrift = 0.01
 const klEvery = 10
 /** Held-out answers that are written to samples.jsonl at each evaluation. */
 const shownHeldOut = 8
+const heldOutMetrics = ['reward', 'completion_length', 'completions/clipped_ratio', 'frac_reward_null']
 
 const stateSchema = z.object({ corrected: z.boolean(), estimates: z.json() })
 
@@ -48,6 +50,8 @@ class RolloutLearning implements Learning {
   /** The answers that are being learned from: their micro-batches, and how often they were used. */
   #current: { readonly batches: readonly MicroBatch[]; iteration: number } | undefined
   #corrected: boolean
+  /** Whether it was said that some answers get no reward. */
+  #warned = false
   #estimates: Estimates['state']
 
   readonly loss
@@ -100,7 +104,7 @@ class RolloutLearning implements Learning {
     const questions = rows.map((row) => data.rows.trees[row]!)
     const items = rows.map((row) => data.rows.sources[row]!.row)
     const answers = await this.#answer(questions, items, this.#plan, step)
-    this.#logSamples(answers, items, step, answers.groupSize)
+    this.#logSamples('train', answers, items, step, answers.groupSize)
     const { batches, metrics } = await this.#prepare(questions, answers, step)
     this.#current = { batches, iteration: 0 }
     return { batches, metrics }
@@ -124,9 +128,10 @@ class RolloutLearning implements Learning {
     if (heldOut === undefined) return undefined
     const items = heldOut.sources.map(({ row }) => row)
     const answers = await this.#answer(heldOut.trees, items, { ...this.#plan, groupSize: 1, temperature: 0 }, step)
-    this.#logSamples(answers, items, step, shownHeldOut)
-    const { reward, completion_length, frac_reward_null } = rolloutMetrics(answers.completions.map((completion, i) => rolloutOf(completion, answers.grades[i]!, i)))
-    return { objective: -reward!, metrics: { reward: reward!, completion_length: completion_length!, frac_reward_null: frac_reward_null! } }
+    this.#logSamples('eval', answers, items, step, shownHeldOut)
+    const all = rolloutMetrics(answers.completions.map((completion, i) => rolloutOf(completion, answers.grades[i]!, i)))
+    const metrics = Object.fromEntries(heldOutMetrics.map((name) => [name, all[name]!]))
+    return { objective: -metrics['reward']!, metrics: definite(metrics) }
   }
 
   async release(): Promise<void> {
@@ -143,7 +148,19 @@ class RolloutLearning implements Learning {
     const { groupSize } = plan
     const completions = await this.#sampler.sample(questions, plan, step)
     const grades = await this.#grader.grade(completions.map(({ text }, i) => ({ item: items[Math.floor(i / groupSize)]!, output: text })))
+    this.#warnOfNull(grades, step)
     return { groupSize, completions, grades }
+  }
+
+  /** Once: answers without a reward are left out, and the run goes on. */
+  #warnOfNull(grades: readonly Grade[], step: number): void {
+    const failed = grades.filter(({ reward }) => reward === null)
+    if (failed.length === 0 || this.#warned) return
+    this.#warned = true
+    const message = `${failed.length} of ${grades.length} answers of step ${step} got no reward and are left out (${failed[0]!.error}); ` +
+      'frac_reward_null counts them from here on, samples.jsonl has reasons'
+    this.#context.folder.logEvent({ type: 'warning', step, message })
+    this.#context.emit({ type: 'warning', text: message })
   }
 
   async #prepare(questions: readonly RenderedTree[], { groupSize, completions, grades }: Answers, step: number): Promise<Required<StepBatches>> {
@@ -205,11 +222,15 @@ class RolloutLearning implements Learning {
     }
   }
 
-  #logSamples({ groupSize, completions, grades }: Answers, items: readonly PromptRow[], step: number, count: number): void {
-    completions.slice(0, count).forEach(({ text, finishReason }, i) => {
+  /** The first `count` answers, and the first without a reward. */
+  #logSamples(split: Sample['split'], { groupSize, completions, grades }: Answers, items: readonly PromptRow[], step: number, count: number): void {
+    const failed = grades.findIndex(({ reward }) => reward === null)
+    completions.forEach(({ text, finishReason }, i) => {
+      if (i >= count && i !== failed) return
       const { reward, components, error } = grades[i]!
       const { prompt } = items[Math.floor(i / groupSize)]!
-      this.#context.folder.logSample({ step, prompt, completion: text, reward, components, finish_reason: finishReason, ...(error === undefined ? {} : { error }) })
+      const sample: Sample = { step, split, prompt, completion: text, reward, components, finish_reason: finishReason }
+      this.#context.folder.logSample(error === undefined ? sample : { ...sample, error })
     })
   }
 }
