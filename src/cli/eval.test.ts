@@ -49,6 +49,13 @@ const grader = write('grader.json', [
 ])
 
 describe('posttrain eval', { concurrency: 2 }, () => {
+  test('pairs need no grader: how often the chosen answer is preferred', async () => {
+    const pairs = write('pairs.jsonl', ...['one', 'two'].map(word => ({ prompt: `say ${word}`, chosen: word, rejected: 'no' })))
+    const { code, out, log } = await evaluate('--model', tiny, '--data', pairs)
+    assert.equal(code, 0, log)
+    assert.match(out, /^2 pairs; .*\n {2}by log-probability +\d+\.\d% \(/)
+  })
+
   test('the mean reward, its components, what could not be graded, and every completion in a file', async () => {
     const { code, out } = await evaluate('--model', tiny, '--data', data, '--grader', grader, '--output', 'out.jsonl')
     assert.equal(code, 0)

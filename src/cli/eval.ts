@@ -85,7 +85,7 @@ async function evaluatePairFile(context: Context<typeof evalOptions>, file: stri
   const progress = createProgress(terminal.log)
   const scored = async (options: EvalOptions, label: string) => {
     await using model = await openModel(self, { ...context, options })
-    return scoreWithProgress(model, rows, rendering, label, progress)
+    return await scoreWithProgress(model, rows, rendering, label, progress)
   }
   const other = comparedTo(context)
   const model = await scored(context.options, 'eval')
