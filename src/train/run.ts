@@ -101,6 +101,7 @@ async function runInFolder(
   const placement: Placement = { device: recipe.device, threads: recipe.threads }
   const method = methods[recipe.method]!
   const settings = methodSettings(recipe) as Record<string, unknown>
+  if (recipe.adapter.type === 'lora' && recipe.adapter.init === 'pissa') emit({ type: 'status', text: 'taking the weights apart for PiSSA' })
   const { policy, adapter } = await openPolicy(recipe, method, settings, model, cache)
   const { betas, eps, weight_decay } = recipe.optimizer
   const optimizer = createAdamW(policy.values, { betas, eps, weightDecay: weight_decay, rule: parameterRule(recipe) })
