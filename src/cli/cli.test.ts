@@ -81,6 +81,20 @@ describe('help and wrong usage', { concurrency: 2 }, () => {
 })
 
 describe('commands on a tiny model', { concurrency: 2 }, () => {
+  test('score prints a pair as two lines, each with its side, and what stands after the prompt as loss', async () => {
+    const pairs = write('pairs.jsonl', `${JSON.stringify({ prompt: 'hello', chosen: 'a b', rejected: 'c' })}\n`)
+    const { code, out, log } = await posttrain(['score', '--model', tiny, '--data', pairs, '--json'])
+    assert.equal(code, 0, log)
+    const lines = out.trimEnd().split('\n').map(line => JSON.parse(line) as { ids: number[]; mask: number[]; logprobs: number[]; side: string })
+    assert.deepEqual(lines.map(({ side }) => side), ['chosen', 'rejected'])
+    const [chosen, rejected] = lines.map(({ ids, mask, logprobs }) => ({ ids, prompt: mask.indexOf(1), logprobs }))
+    assert.equal(chosen!.prompt, rejected!.prompt)
+    assert.deepEqual(chosen!.ids.slice(0, chosen!.prompt), rejected!.ids.slice(0, chosen!.prompt))
+    assert.equal(chosen!.logprobs.length, chosen!.ids.length - 1)
+    const plain = await posttrain(['score', '--model', tiny, '--data', pairs])
+    assert.match(plain.out, /pairs\.jsonl:1 {2}chosen {2}loss [\d.]+ {2}tokens \d+\n.*pairs\.jsonl:1 {2}rejected {2}loss/)
+  })
+
   test('score --json gives ids, and log-probabilities and mask one shorter', async () => {
     const { code, out, log } = await posttrain(['score', '--model', tiny, '--data', rows, '--json'])
     assert.deepEqual([code, log], [0, ''])

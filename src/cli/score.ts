@@ -1,6 +1,8 @@
+import type { AnyRow } from '../data/check-texts.ts'
+import { type DataKind, dataKindOf, dataKinds } from '../data/kinds.ts'
 import { type Located, readRows } from '../data/read.ts'
-import { type RenderedRow, renderRow } from '../data/render.ts'
-import { type SftRow, sftRowKinds } from '../data/rows.ts'
+import type { RenderedRow } from '../data/render.ts'
+import { sequencesOf, sides } from '../data/tree.ts'
 import { messageOf, UserError } from '../errors.ts'
 import { summedLoss } from '../evaluate/loss.ts'
 import type { LoadedModel } from '../generate/model.ts'
@@ -21,10 +23,11 @@ export const score = defineCommand({
   details: [
     'With --json, a line for each row: {"ids", "logprobs", "mask"}. logprobs[i] is that of ids[i+1], mask[i] says',
     'whether it carries loss; both are one shorter than ids. Without, a line for each row and the loss of all.',
+    'Pairs have two lines each, the chosen answer and the rejected one, with "side".',
   ].join('\n'),
   options: {
     ...modelOptions,
-    data: { type: 'string', value: 'FILE', help: 'rows: .jsonl, .json or .csv with messages, or prompt and completion' },
+    data: { type: 'string', value: 'FILE', help: 'rows: .jsonl, .json or .csv with messages, prompt and completion (and label), or pairs' },
     template: { type: 'string', value: 'T', help: 'auto (default), or none: plain strings taken as they are' },
   },
   positionals: 0,
@@ -32,37 +35,52 @@ export const score = defineCommand({
     const { options, json, terminal } = context
     const file = required({ name: 'score', usage }, 'data', options.data)
     const template = choiceOption('template', options.template, ['auto', 'none']) ?? 'auto'
-    const rows = await readRows<SftRow>(file, sftRowKinds)
+    const kind = (await dataKindOf(file)) ?? 'sft'
+    if (kind === 'prompts') throw new UserError(`${file}: the rows are prompts without answers, so there is nothing to score.`, { exitCode: 2 })
+    const { rows, render } = dataKinds[kind] as DataKind<AnyRow>
+    const located = await readRows(file, rows)
     await using model = await openModel({ name: 'score', usage }, context)
-    const rendered = rows.map(row => render(row, model, template))
+    const sequences = located.flatMap(row => scored(row, render, model, template))
     const progress = createProgress(terminal.log)
     const total = { loss: 0, tokens: 0 }
-    for (let at = 0; at < rendered.length; at += CHUNK) {
-      const chunk = rendered.slice(at, at + CHUNK)
-      const logprobs = await model.score(chunk.map(({ ids }) => ({ ids: [...ids] })))
-      chunk.forEach((row, i) => {
+    for (let at = 0; at < sequences.length; at += CHUNK) {
+      const chunk = sequences.slice(at, at + CHUNK)
+      const logprobs = await model.score(chunk.map(({ row }) => ({ ids: [...row.ids] })))
+      chunk.forEach(({ where, side, row }, i) => {
         const { loss, tokens } = summedLoss(row, logprobs[i]!)
         total.loss += loss
         total.tokens += tokens
-        terminal.out(json ? jsonLine(row, logprobs[i]!) : `${rows[at + i]!.where}  loss ${mean(loss, tokens)}  tokens ${String(tokens)}\n`)
+        const name = side === undefined ? where : `${where}  ${side}`
+        terminal.out(json ? jsonLine(row, logprobs[i]!, side) : `${name}  loss ${mean(loss, tokens)}  tokens ${String(tokens)}\n`)
       })
-      progress.update({ label: 'score', done: at + chunk.length, total: rendered.length })
+      progress.update({ label: 'score', done: at + chunk.length, total: sequences.length })
     }
     progress.end()
     if (!json) terminal.out(`all  loss ${mean(total.loss, total.tokens)}  tokens ${String(total.tokens)}\n`)
   },
 })
 
-function render({ row, where }: Located<SftRow>, { tokenizer, config }: LoadedModel, template: 'auto' | 'none'): RenderedRow {
+/** A sequence whose tokens are scored; a pair has two. */
+interface Scored {
+  readonly where: string
+  readonly side: (typeof sides)[number] | undefined
+  readonly row: RenderedRow
+}
+
+function scored(
+  { row, where }: Located<AnyRow>, render: DataKind<AnyRow>['render'], { tokenizer, config }: LoadedModel, template: 'auto' | 'none',
+): Scored[] {
   try {
-    return renderRow(row, tokenizer, { template, endTokenIds: config.eosTokenIds })
+    const sequences = sequencesOf(render(row, tokenizer, { template, endTokenIds: config.eosTokenIds }))
+    return sequences.map((sequence, i) => ({ where, side: sequences.length > 1 ? sides[i] : undefined, row: sequence }))
   } catch (error) {
     throw error instanceof UserError ? new UserError(`${where}: ${messageOf(error)}`, { exitCode: 2, cause: error }) : error
   }
 }
 
-function jsonLine({ ids, mask }: RenderedRow, logprobs: Float32Array): string {
-  return `${JSON.stringify({ ids: [...ids], logprobs: shortest(logprobs), mask: [...mask.subarray(1)] })}\n`
+function jsonLine({ ids, mask }: RenderedRow, logprobs: Float32Array, side: Scored['side']): string {
+  const line = { ids: [...ids], logprobs: shortest(logprobs), mask: [...mask.subarray(1)] }
+  return `${JSON.stringify(side === undefined ? line : { ...line, side })}\n`
 }
 
 /** The decimal numbers that read back as the same f32 values: nine digits are enough. */

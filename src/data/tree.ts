@@ -30,9 +30,18 @@ export function answerTree(prompt: Int32Array, answers: readonly ArrayLike<numbe
   }
 }
 
+/** The sequences of a tree, each whole: the stem with each branch; the stem where it has none. */
+export function sequencesOf({ stem, branches }: RenderedTree): RenderedRow[] {
+  if (branches.length === 0) return [stem]
+  return branches.map(({ ids, mask }) => ({ ids: Int32Array.of(...stem.ids, ...ids), mask: Uint8Array.of(...stem.mask, ...mask) }))
+}
+
 export function renderSft(row: SftRow, tokenizer: Tokenizer, options: RenderOptions): RenderedTree {
   return asTree(renderRow(row, tokenizer, options))
 }
+
+/** The branches of a pair, in their order. */
+export const sides = ['chosen', 'rejected'] as const
 
 /** Branches: the chosen answer, the rejected one. */
 export function renderPair({ prompt, chosen, rejected }: PairRow, tokenizer: Tokenizer, options: RenderOptions): RenderedTree {
