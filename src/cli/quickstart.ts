@@ -98,7 +98,7 @@ async function fineTune({ model, precision, output, signal }: Run, progress: Pro
   const general: number[] = []
   const show = showTraining(progress)
   const onEvent = (event: TrainEvent) => {
-    if (event.type === 'eval' && event.general_loss !== undefined) general.push(event.general_loss)
+    if (event.type === 'eval' && event.metrics['general_loss'] !== undefined) general.push(event.metrics['general_loss'])
     show(event)
   }
   const result = await train({ ...recipe, model, output }, { overwrite: true, signal, onEvent })

@@ -44,13 +44,16 @@ export const train = defineCommand({
 
 /** Shows a run's events as progress. */
 export function showTraining(progress: Progress): (event: TrainEvent) => void {
+  // Of several steps on one set of answers only the first has the reward.
+  let metrics: Figures = {}
   return event => {
     switch (event.type) {
       case 'step':
-        progress.update({ label: 'train', done: event.step, total: event.steps, detail: stepDetail(event), eta: event.eta_seconds })
+        metrics = { ...metrics, ...event.metrics }
+        progress.update({ label: 'train', done: event.step, total: event.steps, detail: stepDetail(event, metrics), eta: event.eta_seconds })
         break
       case 'eval':
-        progress.note(`step ${String(event.step)}:${lossText('held-out', event.loss)}${lossText('general', event.general_loss)}`)
+        progress.note(evaluationText(event))
         break
       case 'warning':
         progress.note(`warning: ${event.text}`)
@@ -62,10 +65,28 @@ export function showTraining(progress: Progress): (event: TrainEvent) => void {
   }
 }
 
-function stepDetail({ loss, tokens_per_second, memory_mb }: Extract<TrainEvent, { type: 'step' }>): string {
-  return `loss ${loss.toFixed(4)}  ${tokens_per_second.toFixed(0)} tokens/s  ${memory_mb.toFixed(0)} MB`
+type Figures = Readonly<Record<string, number>>
+
+/** What is shown of a method's metrics, and under which name: few, since a line is short. */
+const shown: Readonly<Record<string, string>> = {
+  reward: 'reward', kl: 'kl', 'rewards/margins': 'margin', 'rewards/accuracies': 'accuracy', frac_reward_null: 'no reward',
 }
 
-function lossText(name: string, loss: number | undefined): string {
-  return loss === undefined ? '' : ` ${name} loss ${loss.toFixed(4)}`
+/** A reward of every answer is no news. */
+function methodFigures(metrics: Figures): string[] {
+  return Object.entries(shown).flatMap(([metric, name]) => {
+    const value = metrics[metric]
+    return value === undefined || (metric === 'frac_reward_null' && value === 0) ? [] : [`${name} ${value.toFixed(3)}`]
+  })
+}
+
+function stepDetail({ loss, tokens_per_second, memory_mb }: Extract<TrainEvent, { type: 'step' }>, metrics: Figures): string {
+  return [`loss ${loss.toFixed(4)}`, ...methodFigures(metrics), `${tokens_per_second.toFixed(0)} tokens/s`, `${memory_mb.toFixed(0)} MB`].join('  ')
+}
+
+function evaluationText({ step, metrics }: Extract<TrainEvent, { type: 'eval' }>): string {
+  const { loss, general_loss: general } = metrics
+  const heldOut = [...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]), ...methodFigures(metrics)]
+  const parts = [...(heldOut.length === 0 ? [] : [`held-out ${heldOut.join(', ')}`]), ...(general === undefined ? [] : [`general loss ${general.toFixed(4)}`])]
+  return `step ${String(step)}: ${parts.join('; ')}`
 }

@@ -14,7 +14,8 @@ export type TrainEvent =
       /** The method's own. */
       readonly metrics: Readonly<Record<string, number>>
     }
-  | { readonly type: 'eval'; readonly step: number; readonly loss?: number; readonly reward?: number; readonly general_loss?: number }
+  /** `metrics`: `loss` or `reward` on the held-out rows and what the method measures beside it, `general_loss` on the general set. */
+  | { readonly type: 'eval'; readonly step: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly type: 'warning'; readonly text: string }
 
 /** What became of a run. */

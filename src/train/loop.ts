@@ -133,7 +133,7 @@ export async function evaluate(parts: LoopParts, state: TrainState, scope: Evalu
   const [generalLoss] = scope.general ? await evaluationLosses(policy, placement, [general]) : []
   const measured = { ...metrics, ...(generalLoss === undefined ? {} : { general_loss: generalLoss }) }
   folder.logEvent({ type: 'evaluation', step: state.step, ...measured })
-  emit({ type: 'eval', step: state.step, ...measured })
+  emit({ type: 'eval', step: state.step, metrics: measured })
   // The base's own loss, before the first step, is no result of training that could be kept.
   if (objective === undefined || state.step === 0) return state
   return { ...state, ...afterEvaluation(progressOf(state), state.step, objective) }

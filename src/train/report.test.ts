@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { z } from 'zod'
 import { saveCheckpoint } from './checkpoint.ts'
+import { sparkline } from './markdown.ts'
 import { checkRecipe, formatRecipe } from './recipe.ts'
-import { buildReport, sparkline } from './report.ts'
+import type { Sample } from './records.ts'
+import { buildReport } from './report.ts'
 import { openRun } from './run-folder.ts'
 import { summarizeRun } from './summary.ts'
 
@@ -55,12 +57,13 @@ test('the summary takes its figures from the run\'s files', async () => {
   assert.deepEqual(
     { ...summary, losses: summary.losses.length },
     {
-      steps: 20, epochs: 2, tokens: 2000, tokensPerSecond: 250, peakMemoryMb: 920, elapsedSeconds: 3725.4, resumptions: 0, losses: 20,
+      steps: 20, epochs: 2, tokens: 2000, tokensPerSecond: 250, peakMemoryMb: 920, elapsedSeconds: 3725.4, resumptions: 0, losses: 20, rewards: [], samples: [],
       metrics: new Map([['rewards/margins', { before: 1.5, after: 19.5 }]]),
       evaluations: [
-        { step: 0, loss: 2, generalLoss: 3 }, { step: 5, loss: 1, generalLoss: 3.1 }, { step: 10, loss: 1.5, generalLoss: 3.3 },
+        { step: 0, loss: 2, generalLoss: 3, metrics: {} }, { step: 5, loss: 1, generalLoss: 3.1, metrics: {} },
+        { step: 10, loss: 1.5, generalLoss: 3.3, metrics: {} },
       ],
-      best: { step: 5, loss: 1, generalLoss: 3.1 },
+      best: { step: 5, loss: 1, generalLoss: 3.1, metrics: {}, objective: 1 },
       general: { before: 3, after: 3.3 },
       messages: [],
     },
@@ -92,6 +95,56 @@ test('the advice follows from the losses', async () => {
   for (const [name, evaluations, overrides, expected] of cases) {
     assert.match(nextOf((await report({ name, evaluations, overrides })).text), expected, name)
   }
+})
+
+/** A run of ten steps of a method, its metrics and evaluations as given. */
+async function methodReport(name: string, course: {
+  readonly steps: readonly Readonly<Record<string, number>>[]
+  readonly evaluations: readonly Readonly<Record<string, number>>[]
+  readonly samples?: readonly Pick<Sample, 'step' | 'prompt' | 'completion' | 'reward'>[]
+}): Promise<string> {
+  const folder = join(root, name)
+  const recipe = checkRecipe({ model: 'some/model', method: 'sft', data: 'train.jsonl', eval: 'eval.jsonl', output: folder }, methods)
+  const run = await openRun(folder, { recipe: formatRecipe(recipe) })
+  course.evaluations.forEach((metrics, i) => { run.logEvent({ step: 5 * i, type: 'evaluation', ...metrics }) })
+  course.steps.forEach((metrics, i) => {
+    run.logStep({ step: i + 1, epoch: i, loss: 0, grad_norm: 1, lr: 1e-4, tokens: 100, tokens_per_second: 9, memory_mb: 9, ...metrics })
+  })
+  for (const sample of course.samples ?? []) run.logSample({ split: 'eval', components: {}, finish_reason: 'stop', ...sample })
+  run.close()
+  return buildReport(folder, recipe)
+}
+
+test('preferences: how often the chosen answer is preferred, before and after, and chosen answers that become unlikely', async () => {
+  const evaluation = (loss: number, accuracy: number, margin: number, chosen: number) =>
+    ({ loss, 'rewards/accuracies': accuracy, 'rewards/margins': margin, 'logps/chosen': chosen, 'logps/rejected': chosen - margin })
+  const steps = [{ 'rewards/margins': 0.1 }, { 'rewards/margins': 0.9 }]
+  const sound = await methodReport('preferred', { steps, evaluations: [evaluation(0.69, 0.5, 0, -60), evaluation(0.5, 0.8, 0.7, -64)] })
+  assert.match(sound, /## Preference\n/)
+  assert.ok(sound.includes('| Pairs in which the chosen answer is preferred | 0.5 | 0.8 | - | - |'), sound)
+  assert.ok(sound.includes('| Margin between chosen and rejected | 0 | 0.7 | 0.1 | 0.9 |'), sound)
+  assert.doesNotMatch(sound, /less likely|## Reward|## Answers/)
+  const falling = await methodReport('falling', { steps, evaluations: [evaluation(0.69, 0.5, 0, -60), evaluation(0.4, 0.9, 2, -90)] })
+  assert.match(nextOf(falling), /^The chosen answers have become less likely \(log-probability -60 before, -90 after\) while the margin .* rose/)
+})
+
+test('rewards: the held-out reward, groups that teach nothing, first and last answers', async () => {
+  const figures = { reward_std: 0.1, frac_reward_null: 0, completion_length: 9, 'completions/clipped_ratio': 0.1 }
+  const steps = [{ ...figures, reward: 0.2, frac_reward_zero_std: 0.1 }, { clip_ratio: 0 }, { ...figures, reward: 0.6, frac_reward_zero_std: 0.8 }]
+  const answer = (step: number, completion: string, reward: number) => ({ step, prompt: [{ role: 'user', content: 'two | two' }], completion, reward })
+  const text = await methodReport('rewarded', {
+    steps,
+    evaluations: [{ reward: 0.25 }, { reward: 0.5 }, { reward: 0.75 }],
+    samples: [answer(0, 'five', 0), answer(5, 'three', 0), answer(10, `four ${'indeed '.repeat(60)}`, 1)],
+  })
+  for (const part of [
+    '| 10 (best) | 0.75 | - |', '| Reward | 0.25 | 0.75 | 0.2 | 0.6 |', 'The held-out reward changed by +200.0%.', '| two \\| two | 0 | five | 0 |',
+  ]) assert.ok(text.includes(part), `${part} is not in the report:\n${text}`)
+  assert.match(text, /\|  \| 10 \| four indeed .*…/)
+  assert.match(nextOf(text), /^In 80% of the last groups all answers had the same reward.*The held-out reward was still rising/)
+  assert.doesNotMatch(text, /NaN|undefined|## Preference/)
+  const worse = await methodReport('unlearned', { steps, evaluations: [{ reward: 0.5 }, { reward: 0.75 }, { reward: 0.5 }] })
+  assert.match(nextOf(worse), /The held-out reward was highest at step 5 \(0\.75\) and fell to 0\.5 by step 10: overfitting\. Set `keep: best`/)
 })
 
 test('names from a recipe stay text in Markdown and one argument in a shell', async () => {

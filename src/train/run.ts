@@ -28,8 +28,10 @@ import { createAdamW, type Optimizer } from './optimizer.ts'
 import { fullPolicy, loraPolicy, type Placement, type Policy } from './policy.ts'
 import { choosePrecision } from './precision.ts'
 import { formatRecipe, methodSettings, parseRecipe, type Recipe } from './recipe.ts'
+import { observations } from './report-advice.ts'
 import { buildReport } from './report.ts'
 import { openRun, runPaths, type RunFolder } from './run-folder.ts'
+import { summarizeRun } from './summary.ts'
 import { LoaderStateSchema, openData, renderOptions, type TrainingData } from './training-data.ts'
 
 export interface RunRequest {
@@ -150,7 +152,7 @@ function stepsPerBatch(method: Method, settings: Record<string, unknown>): numbe
 
 /** The best or the last parameters, written out; the general set once more; the report. */
 async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adapter: TrainedAdapter | undefined): Promise<void> {
-  const { recipe, folder, policy } = parts
+  const { recipe, folder, policy, emit } = parts
   const best = recipe.keep === 'best' ? folder.checkpoints.best() : undefined
   if (best !== undefined) restoreParameters(policy.values, loadCheckpoint(best.path).parameters, best.path)
   await evaluate(parts, end, { heldOut: false, general: true })
@@ -162,6 +164,7 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
     await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! }, { scalarHead: head })
   }
   folder.logEvent({ type: 'finished', step: end.step })
+  for (const text of observations(await summarizeRun(folder.path))) emit({ type: 'warning', text })
   await folder.finish(await buildReport(folder.path, recipe))
 }
 

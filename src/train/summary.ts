@@ -2,7 +2,7 @@
 import { loadTrainState } from './checkpoint.ts'
 import { openCheckpointFolder } from './checkpoint-folder.ts'
 import { readLines } from './lines.ts'
-import type { StepMetrics, StoredEvent } from './records.ts'
+import type { Sample, StepMetrics, StoredEvent } from './records.ts'
 import { runPaths } from './run-folder.ts'
 
 /** A value at the start of a run and at its end. */
@@ -13,10 +13,18 @@ export interface Change {
 
 export interface Evaluation {
   readonly step: number
-  /** Mean loss per token on the held-out rows; undefined: there are none. */
+  /** The method's loss on the held-out rows; undefined: there are none, or their answers are graded. */
   readonly loss: number | undefined
   /** Mean loss per token on the general set. */
   readonly generalLoss: number | undefined
+  /** What else the method measures on the held-out rows, `reward` of methods that sample answers among it. */
+  readonly metrics: Readonly<Record<string, number>>
+}
+
+/** An evaluation of held-out rows. */
+export interface BestEvaluation extends Evaluation {
+  /** What is to become small: the loss, or the negative reward. */
+  readonly objective: number
 }
 
 export interface RunSummary {
@@ -33,11 +41,15 @@ export interface RunSummary {
   readonly resumptions: number
   /** Training losses in order of the steps. */
   readonly losses: readonly number[]
+  /** Mean rewards of the sampled answers in order of the steps that sampled; empty for other methods. */
+  readonly rewards: readonly number[]
   /** The method's own metrics (`rewards/margins`): means over the first and the last tenth of the steps. */
   readonly metrics: ReadonlyMap<string, Change>
   readonly evaluations: readonly Evaluation[]
-  /** The evaluation with the lowest held-out loss. */
-  readonly best: (Evaluation & { readonly loss: number }) | undefined
+  /** The evaluation with the lowest held-out loss, or the highest held-out reward. */
+  readonly best: BestEvaluation | undefined
+  /** Answers that were logged, in order. */
+  readonly samples: readonly Sample[]
   /** General loss at the first and the last evaluation that measured it. */
   readonly general: Change | undefined
   /** Why it stopped early, and what it warned of. */
@@ -64,30 +76,49 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
     elapsedSeconds: await elapsedSeconds(paths.checkpoints),
     resumptions: events.filter(({ type }) => type === 'resumed').length,
     losses: steps.map(({ loss }) => loss),
+    rewards: steps.flatMap(({ reward }) => (reward === undefined ? [] : [reward])),
     metrics: ownMetrics(steps),
     evaluations,
     best: bestOf(evaluations),
+    samples: readLines<Sample>(paths.samples),
     general: general.length < 2 ? undefined : { before: general[0]!, after: general.at(-1)! },
     messages: events.flatMap((event) => (event.type !== 'evaluation' && 'message' in event ? [event.message] : [])),
   }
 }
+
+/** Fields of an evaluation's line that are no metrics of the method. */
+const notMetrics = new Set(['step', 'type', 'time', 'loss', 'general_loss'])
 
 /** One for each step, with what was measured at it last: a run that was killed at its end measures once more. */
 function evaluationsOf(events: readonly StoredEvent[]): Evaluation[] {
   const found = new Map<number, Evaluation>()
   for (const event of events) {
     if (event.type !== 'evaluation') continue
-    const { step, loss = found.get(step)?.loss, general_loss: generalLoss = found.get(step)?.generalLoss } = event
-    found.set(step, { step, loss, generalLoss })
+    const before = found.get(event.step)
+    const { step, loss = before?.loss, general_loss: generalLoss = before?.generalLoss } = event
+    const own = Object.entries(event).filter((entry): entry is [string, number] => !notMetrics.has(entry[0]) && typeof entry[1] === 'number')
+    found.set(step, { step, loss, generalLoss, metrics: { ...before?.metrics, ...Object.fromEntries(own) } })
   }
   return [...found.values()]
 }
 
+/** What an evaluation was to make small; undefined where no held-out rows were measured. */
+export function objectiveOf({ loss, metrics: { reward } }: Evaluation): number | undefined {
+  return loss ?? (reward === undefined ? undefined : -reward)
+}
+
 function bestOf(evaluations: readonly Evaluation[]): RunSummary['best'] {
-  const measured = evaluations.flatMap((evaluation) =>
-    evaluation.loss !== undefined && Number.isFinite(evaluation.loss) ? [{ ...evaluation, loss: evaluation.loss }] : [],
-  )
-  return measured.reduce<RunSummary['best']>((best, it) => (best === undefined || it.loss < best.loss ? it : best), undefined)
+  const measured = evaluations.flatMap((evaluation): BestEvaluation[] => {
+    const objective = objectiveOf(evaluation)
+    return objective !== undefined && Number.isFinite(objective) ? [{ ...evaluation, objective }] : []
+  })
+  return measured.reduce<RunSummary['best']>((best, it) => (best === undefined || it.objective < best.objective ? it : best), undefined)
+}
+
+/** A metric on the held-out rows before the first step and at the end; undefined where it was not measured twice. */
+export function heldOutChange({ evaluations }: Pick<RunSummary, 'evaluations'>, name: string): Change | undefined {
+  const values = evaluations.flatMap(({ metrics }) => (metrics[name] === undefined ? [] : [metrics[name]]))
+  return values.length < 2 ? undefined : { before: values[0]!, after: values.at(-1)! }
 }
 
 function ownMetrics(steps: readonly StepMetrics[]): Map<string, Change> {
