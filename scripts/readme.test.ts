@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { parse } from 'yaml'
 import { methods } from '../src/methods/index.ts'
-import { checkRecipe, formatRecipe } from '../src/train/recipe.ts'
+import { checkRecipe, formatRecipe, loadRecipe } from '../src/train/recipe.ts'
 
 const root = join(import.meta.dirname, '..')
 const main = join(root, 'src/cli/main.ts')
@@ -72,6 +72,12 @@ test('every command and option in the README exists', () => {
   }
 })
 
+test('every recipe that the README trains is one', () => {
+  const paths = [...readme.matchAll(/posttrain train (examples\/[\w./-]+\.yaml)/g)].map(([, path]) => path!)
+  const trained = new Set(paths.map((path) => loadRecipe(join(root, path), [], methods).method))
+  for (const name of ['sft', 'dpo', 'kto', 'reward', 'grpo']) assert.ok(trained.has(name), `no recipe of ${name}`)
+})
+
 test('docs/recipe.md has every key with its default', () => {
   const text = readFileSync(join(root, 'docs/recipe.md'), 'utf8')
   const shown = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '') as object
@@ -81,8 +87,21 @@ test('docs/recipe.md has every key with its default', () => {
   for (const key of ['eval', 'eval_every', 'stop', 'adapter.init', 'threads']) assert.ok(text.includes(`| \`${key}`), key)
 })
 
+test('docs/recipe.md has every setting of every method with its default', () => {
+  const text = readFileSync(join(root, 'docs/recipe.md'), 'utf8')
+  const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => parse(block!) as Record<string, unknown>)
+  for (const [name, { settings }] of Object.entries(methods)) {
+    const keys = Object.keys(settings.shape)
+    if (keys.length === 0) continue
+    const defaults = settings.parse({ ...(keys.includes('reward') && { reward: 'given' }) })
+    const shown = { ...blocks.find((block) => name in block)?.[name] as object, ...(keys.includes('reward') && { reward: 'given' }) }
+    assert.deepEqual(shown, defaults, name)
+    for (const key of keys.filter((it) => !(it in defaults) || it === 'reward')) assert.ok(text.includes(`\`${name}.${key}`), `${name}.${key}`)
+  }
+})
+
 test('every file that the documents name is there', () => {
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md', 'docs/recipe.md']) {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md', 'docs/recipe.md', 'docs/run-folder.md', 'docs/graders.md']) {
     const text = readFileSync(join(root, document), 'utf8')
     const links = [...text.matchAll(/\]\(([^):]+)\)/g)].map(([, path]) => join(root, dirname(document), path!))
     const names = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|py|md|yaml))`/g)].map(([, path]) => path!)
