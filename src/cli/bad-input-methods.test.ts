@@ -53,6 +53,10 @@ checkCases('pairs and thumbs', {
     says: ['rows.jsonl:1: the row has the fields prompt, chosen, rejected', 'Rows like these are for method dpo or reward'], code: 2,
   },
   'pairs to SFT': { args: train, files: folderOf('sft', lines(pair)), says: ['are for method dpo or reward'], code: 2 },
+  'a thumb down to SFT': {
+    args: train, files: folderOf('sft', lines(thumb(true), thumb(false))),
+    says: ['rows.jsonl:2: label: is false: a rejected answer is not to be learned; remove the row'], code: 2,
+  },
   'held-out rows of another kind': {
     args: set('eval=eval.jsonl'), files: folderOf('dpo', lines(pair), {}, { 'eval.jsonl': lines(thumb(true)) }),
     says: ['eval.jsonl:1: the row has', 'Rows like these are for method kto'], code: 2,
@@ -156,7 +160,7 @@ describe('a reward function that fails: the run goes on, and says so once', { co
       const reward = { type: 'function', file: 'reward.ts', timeout_ms: 300 }
       const { folder, ended } = await started(`function ${name}`, set('eval=rows.jsonl'), { files: { ...grpo({ reward }), 'reward.ts': source } })
       assert.equal(ended.code, 0, ended.log)
-      assert.equal(ended.log.match(/warning: /g)?.length, 1, ended.log)
+      assert.equal(ended.log.match(/warning: .* got no reward and are left out/g)?.length, 1, ended.log)
       assert.match(ended.log, /warning: 1 of 2 answers of step 0 got no reward and are left out \(.*\); frac_reward_null counts them/)
       assert.match(ended.log, reason)
       const metrics = readLines<StepMetrics>(join(folder, 'run/metrics.jsonl'))

@@ -38,5 +38,6 @@ test('an evaluation says what was measured', () => {
   const evaluation = (metrics: Readonly<Record<string, number>>): TrainEvent => ({ type: 'eval', step: 4, metrics })
   assert.deepEqual(shownOf([
     evaluation({ loss: 0.6, 'rewards/accuracies': 0.75, general_loss: 2.5 }), evaluation({ reward: 0.3, completion_length: 20 }), evaluation({ general_loss: 2 }),
-  ]), ['step 4: held-out loss 0.6000, accuracy 0.750; general loss 2.5000', 'step 4: held-out reward 0.300', 'step 4: general loss 2.0000'])
+    evaluation({ reward: -0.0001 }), evaluation({ reward: -0.01 }),
+  ]), ['step 4: held-out loss 0.6000, accuracy 0.750; general loss 2.5000', 'step 4: held-out reward 0.300', 'step 4: general loss 2.0000', 'step 4: held-out reward 0.000', 'step 4: held-out reward -0.010'])
 })

@@ -76,17 +76,22 @@ const shown: Readonly<Record<string, string>> = {
 function methodFigures(metrics: Figures): string[] {
   return Object.entries(shown).flatMap(([metric, name]) => {
     const value = metrics[metric]
-    return value === undefined || (metric === 'frac_reward_null' && value === 0) ? [] : [`${name} ${value.toFixed(3)}`]
+    return value === undefined || (metric === 'frac_reward_null' && value === 0) ? [] : [`${name} ${fixed(value, 3)}`]
   })
 }
 
+/** Without the sign of a zero: the loss of a first step on sampled answers is 0 but for rounding. */
+function fixed(value: number, digits: number): string {
+  return value.toFixed(digits).replace(/^-(?=[0.]+$)/, '')
+}
+
 function stepDetail({ loss, tokens_per_second, memory_mb }: Extract<TrainEvent, { type: 'step' }>, metrics: Figures): string {
-  return [`loss ${loss.toFixed(4)}`, ...methodFigures(metrics), `${tokens_per_second.toFixed(0)} tokens/s`, `${memory_mb.toFixed(0)} MB`].join('  ')
+  return [`loss ${fixed(loss, 4)}`, ...methodFigures(metrics), `${tokens_per_second.toFixed(0)} tokens/s`, `${memory_mb.toFixed(0)} MB`].join('  ')
 }
 
 function evaluationText({ step, metrics }: Extract<TrainEvent, { type: 'eval' }>): string {
   const { loss, general_loss: general } = metrics
-  const heldOut = [...(loss === undefined ? [] : [`loss ${loss.toFixed(4)}`]), ...methodFigures(metrics)]
-  const parts = [...(heldOut.length === 0 ? [] : [`held-out ${heldOut.join(', ')}`]), ...(general === undefined ? [] : [`general loss ${general.toFixed(4)}`])]
+  const heldOut = [...(loss === undefined ? [] : [`loss ${fixed(loss, 4)}`]), ...methodFigures(metrics)]
+  const parts = [...(heldOut.length === 0 ? [] : [`held-out ${heldOut.join(', ')}`]), ...(general === undefined ? [] : [`general loss ${fixed(general, 4)}`])]
   return `step ${String(step)}: ${parts.join('; ')}`
 }

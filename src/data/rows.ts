@@ -68,9 +68,10 @@ export const promptCompletionRow = defineKind({
   schema: z.object({
     prompt: turnsSchema,
     completion: turnsSchema.check(requireAssistant),
+    label: z.unknown().refine(label => label !== false, 'is false: a rejected answer is not to be learned; remove the row, or learn from the thumbs').optional(),
     tools: unsupported,
     functions: unsupported,
-  }),
+  }).transform(({ prompt, completion }) => ({ prompt, completion })),
   example: '{"prompt": "…", "completion": "…"}',
 })
 

@@ -66,8 +66,11 @@ export function meanAndDeviation(values: readonly number[]): { mean: number; dev
 /** What every step on rollouts logs of them; not a number where no answer has a reward. */
 export function rolloutMetrics(rollouts: readonly Rollout[]): Record<string, number> {
   const rewards = rollouts.flatMap(({ reward }) => (reward === null ? [] : [reward]))
-  const groups = Map.groupBy(rollouts.filter(({ reward }) => reward !== null), ({ group }) => group)
-  const deviations = [...groups.values()].map((group) => meanAndDeviation(group.map(({ reward }) => reward!)).deviation)
+  const rewarded = rollouts.filter(({ reward }) => reward !== null)
+  const groups = [...Map.groupBy(rewarded, ({ group }) => group).values()]
+  // Where each prompt has one answer, the step is the group.
+  const compared = rewarded.length > 0 && groups.length === rewarded.length ? [rewarded] : groups
+  const deviations = compared.map((group) => meanAndDeviation(group.map(({ reward }) => reward!)).deviation)
   const share = (count: number, of: number): number => (of === 0 ? 0 : count / of)
   const { mean, deviation } = rewards.length === 0 ? { mean: NaN, deviation: NaN } : meanAndDeviation(rewards)
   return {

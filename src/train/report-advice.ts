@@ -21,10 +21,9 @@ export function observations(summary: RunSummary): string[] {
   return [fallingAnswers(summary), equalRewards(summary), cutAnswers(summary), unscored(summary)].filter((text) => text !== undefined)
 }
 
-/** Preference losses see differences only: both answers may become less likely. */
+/** Preference losses see differences only: both answers may become less likely. Steps have other rows each: held-out ones tell. */
 function fallingAnswers(summary: RunSummary): string | undefined {
-  const change = (name: string): Change | undefined => heldOutChange(summary, name) ?? summary.metrics.get(name)
-  const [chosen, margins] = [change('logps/chosen'), change('rewards/margins')]
+  const [chosen, margins] = [heldOutChange(summary, 'logps/chosen'), heldOutChange(summary, 'rewards/margins')]
   if (chosen === undefined || margins === undefined || margins.after <= margins.before) return undefined
   if (chosen.after >= chosen.before - tolerableFall * Math.abs(chosen.before)) return undefined
   return `The chosen answers have become less likely (log-probability ${number(chosen.before)} before, ${number(chosen.after)} after) while the ` +
@@ -34,8 +33,7 @@ function fallingAnswers(summary: RunSummary): string | undefined {
 
 function equalRewards({ metrics }: RunSummary): string | undefined {
   const share = metrics.get('frac_reward_zero_std')?.after
-  // Groups of one answer, as PPO has them, have no deviation: there the reward itself teaches.
-  if (share === undefined || share <= tolerable.equalGroups || metrics.has('kl_coef')) return undefined
+  if (share === undefined || share <= tolerable.equalGroups) return undefined
   return `In ${asShare(share)} of the last groups all answers had the same reward, and such a group teaches nothing. Raise the temperature or ` +
     '`group_size`, choose prompts that are neither solved nor hopeless, or give partial credit in the reward.'
 }

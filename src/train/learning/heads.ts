@@ -2,7 +2,7 @@ import { withLora, type LoraConfig } from '../../models/graph/lora.ts'
 import { frozenParts, trainableParts, type Precision } from '../../models/graph/parts.ts'
 import { matmul, reshape } from '../../tensor/operators.ts'
 import { input, type Tensor } from '../../tensor/tensor.ts'
-import { Random } from '../../random.ts'
+import type { Random } from '../../random.ts'
 import type { Policy } from '../policy.ts'
 
 /** Names of the heads' parameters; the reward model's is that of transformers' sequence classifiers. */

@@ -40,20 +40,21 @@ export async function labelledLearning(
   const heldOut = data.heldOut === undefined ? undefined : await open('eval', data.heldOut)
   const forward = await PolicyForward.compile(policy, placement)
   const loss = labelledLoss(method, settings, policy)
-  const klOf = (trees: readonly RenderedTree[]): Promise<number> => mismatchedKl(forward, mismatched(trees, recipe.max_length), maxTokens, initial)
-  const batchesOf = async (set: LabelledSet, tokens: number): Promise<MicroBatch[]> => labelledBatches(set, await klOf(set.trees), tokens)
+  /** z of the rows of a step. */
+  const klOf = (set: LabelledSet, rows: readonly number[]): Promise<number> =>
+    mismatchedKl(forward, mismatched(set.trees, rows, recipe.max_length), maxTokens, initial)
   return {
     loss,
     async next(nextRows) {
-      const step = selected(train, nextRows())
-      const kl = await klOf(step.trees)
-      return { batches: labelledBatches(step, kl, maxTokens), metrics: { kl } }
+      const rows = nextRows()
+      const kl = await klOf(train, rows)
+      return { batches: labelledBatches(selected(train, rows), kl, maxTokens), metrics: { kl } }
     },
     evaluate() {
       const steps = heldOut === undefined ? [] : chunks(heldOut.trees.length, recipe.batch)
       return heldOutLoss(context, loss, steps.map((rows): HeldOutStep => ({
         rows: rows.length,
-        batches: () => batchesOf(selected(heldOut!, rows), heldOutTokens),
+        batches: async () => labelledBatches(selected(heldOut!, rows), await klOf(heldOut!, rows), heldOutTokens),
       })))
     },
     release: () => forward.release(),
@@ -92,9 +93,15 @@ export function labelledBatches({ trees, labels, reference }: LabelledSet, kl: n
   }))
 }
 
-/** Each prompt with the answer of the row before it, the first with the last's. */
-export function mismatched(trees: readonly RenderedTree[], maxLength: number): RenderedTree[] {
-  return trees.map(({ stem }, row) => truncateTree(answerTree(stem.ids, [trees.at(row - 1)!.branches[0]!.ids]), maxLength))
+/**
+ * Each prompt of a step's rows with the answer of the row before it, the first with the last's. A row that an epoch leaves
+ * alone in its step takes the answer of its neighbour in the file: with its own, z would be its own reward.
+ */
+export function mismatched(trees: readonly RenderedTree[], rows: readonly number[], maxLength: number): RenderedTree[] {
+  return rows.map((row, i) => {
+    const other = rows.length > 1 ? rows.at(i - 1)! : row - 1
+    return truncateTree(answerTree(trees[row]!.stem.ids, [trees.at(other)!.branches[0]!.ids]), maxLength)
+  })
 }
 
 /** max(0, mean of log π(y'|x) − log ref(y'|x)), nats. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { dataKinds, type DataKind } from '../../data/kinds.ts'
-import { renderTrees } from '../../data/tree.ts'
+import { renderTrees, type RenderedTree } from '../../data/tree.ts'
 import type { Precision } from '../../models/graph/linear-maps.ts'
 import { openModel } from '../../models/open.ts'
 import { loadAdapter } from '../../models/peft.ts'
@@ -21,6 +21,7 @@ import type { RunFolder } from '../run-folder.ts'
 import { train } from '../train.ts'
 import { criticHeadName, withScalarHead } from './heads.ts'
 import { openLearning } from './index.ts'
+import { mismatched } from './labelled.ts'
 import { definite, type Learning } from './learning.ts'
 import { PolicyForward } from './policy-forward.ts'
 
@@ -142,6 +143,22 @@ describe('kto', () => {
       assert.ok(Math.abs(loss - expected) < 1e-5, `${loss}, not ${expected}`)
       assert.ok(Math.abs(loss - 0.5 * (desirable * 3 + undesirable * 2) / 5) > 1e-3, 'the policy has moved')
     }
+  })
+
+  test('a row that is alone in its step: z is that of its neighbour\'s answer, not of its own', async () => {
+    await using run = await opened({ method: 'kto', rows: thumbs([true, false, true]) })
+    const strangers = mismatched(run.trees, [2], 256)
+    assert.deepEqual([strangers[0]!.stem.ids, strangers[0]!.branches[0]!.ids], [run.trees[2]!.stem.ids, run.trees[1]!.branches[0]!.ids])
+    const forward = await PolicyForward.compile(run.policy, run.placement)
+    const sumsOf = async (trees: readonly RenderedTree[]): Promise<number[]> => (await forward.branchSums(trees, {})).map(([sum]) => sum!)
+    const [stranger, own] = [await sumsOf(strangers), await sumsOf([run.trees[2]!])]
+    for (const values of run.policy.values.values()) values.forEach((value, i) => { values[i] = value * (1 + 0.3 * Math.sin(i)) })
+    const expected = (await sumsOf(strangers))[0]! - stranger[0]!
+    const ownReward = (await sumsOf([run.trees[2]!]))[0]! - own[0]!
+    await forward.release()
+    const { metrics } = await run.learning.next(() => [2], 1)
+    assert.ok(Math.abs(metrics!['kl']! - Math.max(0, expected)) < 1e-4, `${metrics!['kl']}, not ${expected}`)
+    assert.ok(Math.abs(Math.max(0, ownReward) - Math.max(0, expected)) > 1e-2, 'the two differ')
   })
 })
 
