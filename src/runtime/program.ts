@@ -103,8 +103,9 @@ export function sessionOptions(options: CompileOptions): ort.InferenceSession.Se
       // Folding would unpack 4-bit weights when compiling, and keep them as f32.
       ...(options.device === 'cpu' ? { optimization: { disable_specified_optimizers: 'ConstantFolding' } } : {}),
       session: {
-        // Idle threads of one session would otherwise spin and slow the others.
-        intra_op: { allow_spinning: '0' },
+        // Threads wait awake from one operator of a run to the next, which saves waking them a thousand times a token, but
+        // not for longer: those of an idle session would slow the others.
+        intra_op: { allow_spinning: '1', spin_duration_us: '200' },
         ...(options.prepack === false ? { disable_prepacking: '1' } : {}),
         ...(options.weights === undefined ? {} : { model_external_initializers_file_folder_path: options.weights.folder }),
       },
