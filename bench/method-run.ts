@@ -1,4 +1,4 @@
-import { symlinkSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { jsonLines, run, toJsonLines } from './process.ts'
 
@@ -37,8 +37,11 @@ export async function runTrl(python: string, script: string, args: readonly stri
 /** Ours, from a recipe without its output folder. */
 export async function runOurs(scratch: string, name: string, recipe: Readonly<Record<string, unknown>>): Promise<StepFigures> {
   const file = join(scratch, `${name}.yaml`)
+  const output = join(scratch, `run-${name}`)
+  // An earlier round's folder holds the reference's log-probabilities.
+  rmSync(output, { recursive: true, force: true })
   // JSON is YAML.
-  writeFileSync(file, JSON.stringify({ shuffle: false, threads: 2, ...recipe, output: join(scratch, `run-${name}`) }))
+  writeFileSync(file, JSON.stringify({ shuffle: false, threads: 2, ...recipe, output }))
   return jsonLines(await run(process.execPath, [join(import.meta.dirname, 'ours/train.ts'), file]))[0] as StepFigures
 }
 
