@@ -5,6 +5,7 @@ import { messageOf, UserError } from '../../errors.ts'
 import { siblingModule } from '../../runtime/worker.ts'
 import type { FunctionReply, FunctionRequest } from './function-child.ts'
 import type { GradedSample, Score } from './grader.ts'
+import { startTimeLimit } from './time-limit.ts'
 
 export interface FunctionSource {
   /** Absolute path of the module. */
@@ -99,12 +100,12 @@ export class FunctionProcess {
     }
     const onEnd = (code: number | null, signal: string | null) => { reject(new Error(this.#ending(code, signal))) }
     const onError = (error: Error) => { reject(error) }
-    const timer = setTimeout(() => { reject(new Error(`the function took longer than ${timeout} ms`)) }, timeout)
+    const endLimit = startTimeLimit(timeout, () => { reject(new Error(`the function took longer than ${timeout} ms`)) })
     hold(child, true)
     child.on('message', onMessage).once('exit', onEnd).once('error', onError)
     if (request !== undefined) child.send(request, error => { if (error !== null) reject(error) })
     return promise.finally(() => {
-      clearTimeout(timer)
+      endLimit()
       child.off('message', onMessage).off('exit', onEnd).off('error', onError)
       hold(child, false)
     })

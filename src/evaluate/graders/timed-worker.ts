@@ -1,4 +1,5 @@
 import { siblingModule, WorkerClient } from '../../runtime/worker.ts'
+import { startTimeLimit } from './time-limit.ts'
 
 /** What ran into its time limit. */
 export class TimeLimitError extends Error {
@@ -34,10 +35,8 @@ export class TimedWorker {
 
   async #call<Result>(method: string, argument: unknown): Promise<Result> {
     const client = await (this.#client ??= start())
-    let timer: NodeJS.Timeout | undefined
-    const overrun = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => { reject(new TimeLimitError(this.#limit)) }, this.#limit)
-    })
+    const { promise: overrun, reject } = Promise.withResolvers<never>()
+    const endLimit = startTimeLimit(this.#limit, () => { reject(new TimeLimitError(this.#limit)) })
     try {
       return await Promise.race([client.call<Result>(method, argument), overrun])
     } catch (error) {
@@ -45,7 +44,7 @@ export class TimedWorker {
       void client.close()
       throw error
     } finally {
-      clearTimeout(timer)
+      endLimit()
     }
   }
 }
