@@ -62,8 +62,12 @@ function recipeOf(name: string, folder: string, overrides: Partial<RecipeInput> 
   }, methods)
 }
 
-/** Runs the recipe in this thread, stopping after each of `stops` and going on. Returns the steps it stopped at. */
-async function trained(recipe: ReturnType<typeof recipeOf>, stops: readonly number[] = []): Promise<number[]> {
+/**
+ * Runs the recipe in this thread, stopping after each of `stops` and going on.
+ * @param lost a file of the run's folder that is gone at each stop
+ * @returns the steps it stopped at
+ */
+async function trained(recipe: ReturnType<typeof recipeOf>, stops: readonly number[] = [], lost?: string): Promise<number[]> {
   const stopped = []
   for (const [session, stop] of [...stops, Infinity].entries()) {
     let done = 0
@@ -71,6 +75,7 @@ async function trained(recipe: ReturnType<typeof recipeOf>, stops: readonly numb
     const { steps, finished } = await runTraining(request, (event) => { if (event.type === 'step') done = event.step }, () => done >= stop)
     assert.equal(finished, stop === Infinity)
     if (!finished) stopped.push(steps)
+    if (!finished && lost !== undefined) rmSync(join(recipe.output, lost))
   }
   return stopped
 }
@@ -108,6 +113,13 @@ describe('a run that is stopped and resumed', () => {
       assert.equal(samples.length > 0, methods[whole!.method]!.rows === 'prompts')
     })
   }
+})
+
+test('a reference that is lost on the way is computed anew, from the policy of step 0', async () => {
+  const [whole, parted] = ['referenced', 'unreferenced'].map((course) => recipeOf('dpo', course))
+  await trained(whole!)
+  await trained(parted!, [2, 4], 'reference-train.safetensors')
+  assert.deepEqual(resultOf(parted!.output), resultOf(whole!.output))
 })
 
 test('a run on its own answers that is killed at three moments ends as one that is not', async () => {
