@@ -1,33 +1,19 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 
-const main = join(import.meta.dirname, 'main.ts')
+import { posttrain } from './fixtures/command-line.ts'
+
 const fixtures = join(import.meta.dirname, '..', 'models', 'fixtures')
 const tiny = join(fixtures, 'tiny-llama')
 const folder = mkdtempSync(join(tmpdir(), 'posttrain-eval-'))
 after(() => { rmSync(folder, { recursive: true }) })
 
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly log: string
-}
-
 /** Runs `posttrain eval` in the test's folder. */
-function evaluate(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, POSTTRAIN_CACHE: join(folder, 'cache') }
-  const child = spawn(process.execPath, [main, 'eval', '--threads', '1', '--max-tokens', '8', ...args], { cwd: folder, env })
-  let out = ''
-  let log = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { out += text })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject).on('close', code => { resolve({ code, out, log }) })
-  })
+function evaluate(...args: string[]): ReturnType<typeof posttrain> {
+  return posttrain(['eval', '--threads', '1', '--max-tokens', '8', ...args], { cwd: folder, env: { POSTTRAIN_CACHE: join(folder, 'cache') } })
 }
 
 function write(name: string, ...values: object[]): string {

@@ -26,6 +26,8 @@ export interface LoopParts {
   readonly learning: Learning
   readonly general: readonly RenderedTree[]
   readonly totalSteps: number
+  /** Of an epoch, those on the same answers included. */
+  readonly stepsPerEpoch: number
   readonly emit: (event: TrainEvent) => void
   /** Asked after every step: true ends the run at a checkpoint. */
   readonly interrupted: () => boolean
@@ -33,12 +35,13 @@ export interface LoopParts {
 
 /** The loop that all methods share: batch, gradients, clipping, update, evaluation, checkpoint. Ends with the run's state. */
 export async function trainingLoop(parts: LoopParts, start: TrainState): Promise<TrainState> {
-  const { recipe, loader, totalSteps, interrupted } = parts
-  const plan = { totalSteps, stepsPerEpoch: loader.stepsPerEpoch, every: recipe.eval_every }
+  const { recipe, stepsPerEpoch, totalSteps, interrupted } = parts
+  const plan = { totalSteps, stepsPerEpoch, every: recipe.eval_every }
   const monitor = createMonitor()
   let state = start
   let savedStep = start.step
   let savedAt = Date.now()
+  let evaluationWaits = false
   if (state.step === 0) state = await evaluate(parts, state, { heldOut: true, general: true })
 
   while (state.step < totalSteps && !shouldStop(progressOf(state), recipe.stop?.patience)) {
@@ -46,22 +49,27 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
     await letMessagesIn()
     // After the last step the training graph makes room for the evaluations that follow.
     if (state.step === totalSteps) await parts.learner.release()
-    const evaluated = evaluationDue(state.step, plan) && recipe.eval !== undefined
-    if (evaluated) state = await evaluate(parts, state, { heldOut: true, general: false })
+    // In the middle of a set of answers nothing is saved, since a resumed run would have to sample them anew; and nothing
+    // is measured, since the best parameters are to be saved.
+    const whole = parts.learning.resumable !== false || state.step === totalSteps
+    evaluationWaits ||= evaluationDue(state.step, plan) && recipe.eval !== undefined
+    const evaluated = evaluationWaits && whole
+    if (evaluated) {
+      state = await evaluate(parts, state, { heldOut: true, general: false })
+      evaluationWaits = false
+    }
     const best = evaluated && isBest(progressOf(state), state.step) && recipe.keep === 'best'
     const { every_seconds, every_steps = Infinity } = recipe.checkpoint
     const patienceLost = shouldStop(progressOf(state), recipe.stop?.patience)
     if (patienceLost) reportStop(parts, state)
     const due = Date.now() - savedAt >= every_seconds * 1000 || state.step - savedStep >= every_steps
     const over = state.step === totalSteps || patienceLost
-    // In the middle of a set of answers nothing is saved: a resumed run would have to sample them anew.
-    const whole = parts.learning.resumable !== false
-    if (over || (whole && (best || due || interrupted()))) {
+    if (whole && (over || best || due || interrupted())) {
       await checkpoint(parts, state, best ? state.best?.loss : undefined)
       savedStep = state.step
       savedAt = Date.now()
     }
-    if (interrupted() && (whole || over)) break
+    if (interrupted() && whole) break
   }
   return state
 }

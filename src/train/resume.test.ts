@@ -139,3 +139,19 @@ test('a run on its own answers that is killed at three moments ends as one that 
   }
   assert.deepEqual(resultOf(killed!.output), resultOf(undisturbed!.output))
 })
+
+test('held-out prompts are answered between sets of answers, where the best parameters can be saved', async () => {
+  const recipe = recipeOf('ppo, shared critic', 'between-sets', { eval_every: 1 })
+  await trained(recipe)
+  const paths = runPaths(recipe.output)
+  const measured = readLines<StoredEvent>(paths.events).filter((event) => event.type === 'evaluation' && 'reward' in event)
+  assert.deepEqual(measured.map(({ step }) => step), [0, 2, 4, 6])
+})
+
+test('an epoch of two iterations on each set of answers has twice the steps, and ends with an evaluation', async () => {
+  const { steps: _, eval_every: __, ...rest } = recipeOf('ppo, shared critic', 'epochs')
+  const recipe = checkRecipe({ ...rest, epochs: 2 }, methods)
+  await trained(recipe)
+  const events = readLines<StoredEvent>(runPaths(recipe.output).events)
+  assert.deepEqual(events.filter((event) => event.type === 'evaluation' && 'reward' in event).map(({ step }) => step), [0, 6, 12])
+})

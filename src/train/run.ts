@@ -124,10 +124,12 @@ async function runInFolder(
   const learner = await Learner.compile(policy, learning.loss, placement, { observe: learning.observed ?? {} })
   const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
   const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
+  const stepsPerEpoch = loader.stepsPerEpoch * stepsPerBatch(method, settings)
   const parts: LoopParts = {
     recipe, folder, policy, placement, learner, learning, optimizer, loader, emit, interrupted,
     general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
-    totalSteps: recipe.steps ?? Math.ceil(loader.stepsPerEpoch * recipe.epochs! * stepsPerBatch(method, settings)),
+    totalSteps: recipe.steps ?? Math.ceil(stepsPerEpoch * recipe.epochs!),
+    stepsPerEpoch,
   }
   try {
     const end = await trainingLoop(parts, start)
