@@ -15,6 +15,26 @@ export interface GenerateRequest extends SamplingOptions {
    * request's samples, and not on what else is in the batch.
    */
   readonly seed?: number | undefined
+  /** Added to tokens' logits before one is chosen, by token id; −100 and 100 forbid and force. */
+  readonly logitBias?: Readonly<Record<number, number>> | undefined
+  /** Taken once from the logit of each token that was generated before. */
+  readonly presencePenalty?: number | undefined
+  /** Taken from the logit of each token as often as it was generated before. */
+  readonly frequencyPenalty?: number | undefined
+  /** How many of the likeliest tokens to name at each position, 0 to 20. */
+  readonly topLogprobs?: number | undefined
+  /** What the text has to be; nothing else can be generated. */
+  readonly format?: OutputFormat | undefined
+}
+
+/** Any JSON object, or one that a JSON schema allows. */
+export type OutputFormat =
+  | { readonly type: 'json_object' }
+  | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
+
+export interface TokenLogprob {
+  readonly id: number
+  readonly logprob: number
 }
 
 export interface Completion {
@@ -28,6 +48,8 @@ export interface Completion {
    * of. All 0 at temperature 0, where nothing is left to chance.
    */
   readonly samplingLogprobs: readonly number[]
+  /** Of each position the likeliest tokens, the likeliest first, under the unmodified distribution; where they were asked for. */
+  readonly topLogprobs?: readonly (readonly TokenLogprob[])[] | undefined
   /** `stop`: an end token or a stop string; `length`: maxTokens or the model's context. */
   readonly finishReason: 'stop' | 'length'
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number }

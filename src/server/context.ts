@@ -1,0 +1,32 @@
+import type { LiveModel } from '../generate/live-model.ts'
+import type { Store } from '../store/index.ts'
+
+/** What the routes work with. */
+export interface ServerContext {
+  readonly store: Store
+  readonly model: LiveModel
+  readonly settings: ServerSettings
+}
+
+export interface ServerSettings {
+  /** The base's name in the API. */
+  readonly modelName: string
+  /** What the base was loaded from: hub id, path or package. */
+  readonly modelRef: string
+  /** Everything of the server's lies under it: store, blobs, adapters, jobs. */
+  readonly directory: string
+  /** Folders under which `lora_path` may lie; the first is where jobs put their adapters. */
+  readonly adapterRoots: readonly string[]
+}
+
+/** What a scope lets its holder do: ask for completions, send feedback, train and change adapters, everything. */
+export const scopes = ['infer', 'feedback', 'train', 'admin'] as const
+export type Scope = (typeof scopes)[number]
+
+/** What the guard found out of a request, for the routes: hono's variables. */
+export interface RequestVariables {
+  readonly Variables: {
+    /** undefined: no key, from loopback. */
+    readonly keyId: string | undefined
+  }
+}

@@ -1,0 +1,135 @@
+/** What made the tables, in order. A migration that was released is never changed: a later one changes the tables. */
+import { sql, type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely } from 'kysely'
+import type { Tables } from './schema.ts'
+
+export interface Migration {
+  readonly name: string
+  up(database: Kysely<Tables>, dialect: Dialect): Promise<void>
+}
+
+export type Dialect = 'sqlite' | 'postgres'
+
+/** Columns as "name type" with `!` for those that may be null left out: `{id: 'text!', at: 'integer'}`. */
+type Columns = Readonly<Record<string, 'text' | 'text!' | 'integer' | 'integer!' | 'real' | 'key' | 'sequence'>>
+
+export const migrations: readonly Migration[] = [
+  {
+    name: '001-tables',
+    async up(database, dialect) {
+      const table = (name: string, columns: Columns, unique: readonly string[][] = []): Promise<void> =>
+        createTable(database, dialect, name, columns, unique)
+      const index = (table: string, ...columns: string[]): Promise<void> =>
+        database.schema.createIndex(`${table}_by_${columns.join('_')}`).on(table).columns(columns).execute()
+
+      await table('completions', {
+        id: 'key', created_at: 'integer!', source: 'text!', kind: 'text!', model: 'text!', adapter_id: 'text', alias: 'text',
+        user_id: 'text', conversation_id: 'text!', prompt_json: 'text', prompt_hash: 'text!', parameters_json: 'text!',
+        metadata_json: 'text!', prompt_tokens: 'integer!', completion_tokens: 'integer!', expires_at: 'integer',
+      })
+      await index('completions', 'created_at')
+      await index('completions', 'user_id')
+      await index('completions', 'expires_at')
+      await index('completions', 'alias', 'created_at')
+      await table('choices', {
+        completion_id: 'text!', position: 'integer!', message_json: 'text', message_hash: 'text!', finish_reason: 'text!',
+      }, [['completion_id', 'position']])
+      await table('feedback', {
+        id: 'key', created_at: 'integer!', completion_id: 'text!', position: 'integer!', name: 'text!', value_json: 'text', number: 'real',
+        tags_json: 'text!', user_id: 'text', idempotency_key: 'text', superseded: 'integer!',
+      }, [['idempotency_key']])
+      await index('feedback', 'completion_id')
+      await index('feedback', 'name', 'created_at')
+      await index('feedback', 'user_id')
+
+      await table('datasets', {
+        id: 'key', created_at: 'integer!', name: 'text!', version: 'integer!', kind: 'text!', filter_json: 'text!', report_json: 'text!',
+      }, [['name', 'version']])
+      await table('dataset_rows', {
+        dataset_id: 'text!', position: 'integer!', split: 'text!', row_json: 'text', completion_id: 'text', feedback_id: 'text', user_id: 'text',
+      }, [['dataset_id', 'position']])
+      await index('dataset_rows', 'user_id')
+      await index('dataset_rows', 'completion_id')
+
+      await table('files', { id: 'key', created_at: 'integer!', filename: 'text!', purpose: 'text!', bytes: 'integer!', sha256: 'text!' })
+      await table('jobs', {
+        id: 'key', created_at: 'integer!', started_at: 'integer', finished_at: 'integer', status: 'text!', model: 'text!', request_json: 'text!',
+        recipe_json: 'text!', training_file: 'text!', validation_file: 'text', fine_tuned_model: 'text', trained_tokens: 'integer',
+        estimated_finish: 'integer', error_json: 'text', promotion_json: 'text', metadata_json: 'text!', pid: 'integer',
+      })
+      await index('jobs', 'status', 'created_at')
+      await table('job_events', {
+        sequence: 'sequence', id: 'text!', job_id: 'text!', created_at: 'integer!', level: 'text!', type: 'text!', message: 'text!', data_json: 'text',
+      }, [['id']])
+      await index('job_events', 'job_id', 'sequence')
+      await table('job_checkpoints', {
+        id: 'key', job_id: 'text!', created_at: 'integer!', step: 'integer!', adapter_id: 'text!', metrics_json: 'text!',
+      }, [['job_id', 'step']])
+      await table('webhooks', {
+        id: 'key', job_id: 'text!', created_at: 'integer!', url: 'text!', payload_json: 'text!', attempts: 'integer!',
+        next_attempt_at: 'integer!', delivered_at: 'integer', error: 'text',
+      })
+
+      await table('adapters', {
+        id: 'key', created_at: 'integer!', directory: 'text!', rank: 'integer!', bytes: 'integer!', sha256: 'text!', source: 'text!',
+        job_id: 'text', parent_id: 'text', pinned: 'integer!', metrics_json: 'text!',
+      })
+      await table('aliases', { name: 'key', adapter_id: 'text', updated_at: 'integer!' })
+      await table('alias_moves', {
+        sequence: 'sequence', alias: 'text!', adapter_id: 'text', previous_id: 'text', created_at: 'integer!', reason: 'text!',
+      })
+      await index('alias_moves', 'alias', 'sequence')
+      await table('keys', {
+        id: 'key', name: 'text!', hash: 'text!', hint: 'text!', scopes_json: 'text!', created_at: 'integer!', expires_at: 'integer', revoked_at: 'integer',
+      }, [['hash']])
+      await table('audit', {
+        sequence: 'sequence', created_at: 'integer!', key_id: 'text', action: 'text!', target: 'text!', detail_json: 'text!',
+      })
+    },
+  },
+]
+
+async function createTable(
+  database: Kysely<Tables>,
+  dialect: Dialect,
+  name: string,
+  columns: Columns,
+  unique: readonly string[][],
+): Promise<void> {
+  let table: CreateTableBuilder<string, string> = database.schema.createTable(name)
+  for (const [column, type] of Object.entries(columns)) {
+    const [kind, build] = columnType(type, dialect)
+    table = table.addColumn(column, kind, build)
+  }
+  for (const together of unique) table = table.addUniqueConstraint(`${name}_one_${together.join('_')}`, together)
+  await table.execute()
+}
+
+type Build = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
+
+function columnType(type: Columns[string], dialect: Dialect): [kind: 'text' | 'bigint' | 'integer' | 'double precision', build: Build] {
+  switch (type) {
+    case 'key': return ['text', (column) => column.primaryKey().notNull()]
+    case 'sequence':
+      return dialect === 'sqlite'
+        ? ['integer', (column) => column.primaryKey().autoIncrement()]
+        : ['bigint', (column) => column.primaryKey().generatedAlwaysAsIdentity()]
+    case 'text': return ['text', (column) => column]
+    case 'text!': return ['text', (column) => column.notNull()]
+    case 'integer': return ['bigint', (column) => column]
+    case 'integer!': return ['bigint', (column) => column.notNull()]
+    case 'real': return ['double precision', (column) => column]
+  }
+}
+
+/** Brings the tables up to date; what was done before is passed over. */
+export async function migrate(database: Kysely<Tables>, dialect: Dialect): Promise<void> {
+  await database.schema.createTable('migrations').ifNotExists().addColumn('name', 'text', (column) => column.primaryKey().notNull()).execute()
+  for (const { name, up } of migrations) {
+    await database.transaction().execute(async (transaction) => {
+      const { rows } = await sql`select name from migrations where name = ${name}`.execute(transaction)
+      if (rows.length > 0) return
+      await up(transaction, dialect)
+      await sql`insert into migrations (name) values (${name})`.execute(transaction)
+    })
+  }
+}
