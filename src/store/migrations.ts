@@ -27,9 +27,15 @@ export const migrations: readonly Migration[] = [
         metadata_json: 'text!', prompt_tokens: 'integer!', completion_tokens: 'integer!', expires_at: 'integer',
       })
       await index('completions', 'created_at')
-      await index('completions', 'user_id')
-      await index('completions', 'expires_at')
       await index('completions', 'alias', 'created_at')
+      await index('completions', 'adapter_id', 'created_at')
+      await index('completions', 'model', 'created_at')
+      await index('completions', 'user_id', 'created_at')
+      await index('completions', 'conversation_id')
+      await index('completions', 'prompt_hash')
+      await index('completions', 'expires_at')
+      // What filters ask of the completions that feedback speaks of: answered without their texts.
+      await index('completions', 'id', 'created_at', 'alias', 'adapter_id', 'model', 'user_id')
       await table('choices', {
         completion_id: 'text!', position: 'integer!', message_json: 'text', message_hash: 'text!', finish_reason: 'text!',
       }, [['completion_id', 'position']])
@@ -38,8 +44,13 @@ export const migrations: readonly Migration[] = [
         tags_json: 'text!', user_id: 'text', idempotency_key: 'text', superseded: 'integer!',
       }, [['idempotency_key']])
       await index('feedback', 'completion_id')
-      await index('feedback', 'name', 'created_at')
+      await index('feedback', 'name', 'superseded', 'number', 'created_at', 'completion_id')
+      await index('feedback', 'created_at')
       await index('feedback', 'user_id')
+      await table('tags', {
+        completion_id: 'text!', feedback_id: 'text!', key: 'text!', value: 'text!', created_at: 'integer!',
+      }, [['completion_id', 'feedback_id', 'key']])
+      await index('tags', 'key', 'value', 'created_at', 'completion_id')
 
       await table('datasets', {
         id: 'key', created_at: 'integer!', name: 'text!', version: 'integer!', kind: 'text!', filter_json: 'text!', report_json: 'text!',
@@ -49,6 +60,7 @@ export const migrations: readonly Migration[] = [
       }, [['dataset_id', 'position']])
       await index('dataset_rows', 'user_id')
       await index('dataset_rows', 'completion_id')
+      await index('dataset_rows', 'feedback_id')
 
       await table('files', { id: 'key', created_at: 'integer!', filename: 'text!', purpose: 'text!', bytes: 'integer!', sha256: 'text!' })
       await table('jobs', {

@@ -68,6 +68,20 @@ export interface FeedbackTable {
   readonly superseded: Flag
 }
 
+/**
+ * A tag, to be searched by: the metadata of completions and the tags of feedback stand in their rows as JSON, and here again.
+ * A tag without a value has the empty one.
+ */
+export interface TagTable {
+  readonly completion_id: string
+  /** Whose tag it is; empty: the completion's own metadata. */
+  readonly feedback_id: string
+  readonly key: string
+  readonly value: string
+  /** Of the completion or the feedback. */
+  readonly created_at: number
+}
+
 /** A version of a dataset: never changed once written, but for the content of deleted users. */
 export interface DatasetTable {
   readonly id: string
@@ -234,6 +248,7 @@ export interface Tables {
   completions: CompletionTable
   choices: ChoiceTable
   feedback: FeedbackTable
+  tags: TagTable
   datasets: DatasetTable
   dataset_rows: DatasetRowTable
   files: FileTable
