@@ -1,10 +1,12 @@
 import type { LiveModel } from '../generate/live-model.ts'
+import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Store } from '../store/index.ts'
 
 /** What the routes work with. */
 export interface ServerContext {
   readonly store: Store
   readonly model: LiveModel
+  readonly adapters: AdapterRegistry
   readonly settings: ServerSettings
 }
 
@@ -28,5 +30,6 @@ export interface RequestVariables {
   readonly Variables: {
     /** undefined: no key, from loopback. */
     readonly keyId: string | undefined
+    readonly requestId: string
   }
 }

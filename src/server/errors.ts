@@ -1,6 +1,7 @@
 /** Errors as OpenAI's clients read them: {"error": {message, type, param, code}} and the status that chooses their class. */
 import { HTTPException } from 'hono/http-exception'
 import { UserError } from '../errors.ts'
+import { ConflictError, NotFoundError } from '../registry/errors.ts'
 
 export interface ErrorBody {
   readonly error: {
@@ -49,6 +50,8 @@ function errorType(status: ErrorStatus): string {
 /** Anything that was thrown, as the client may see it. What is a fault of ours keeps its text to the log. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
+  if (error instanceof NotFoundError) return new ApiError(404, error.message, { code: 'not_found', cause: error })
+  if (error instanceof ConflictError) return new ApiError(409, error.message, { code: 'conflict', cause: error })
   if (error instanceof UserError) return new ApiError(error.exitCode === 2 ? 400 : 422, error.message, { cause: error })
   if (error instanceof HTTPException) return new ApiError(error.status as ErrorStatus, error.message, { cause: error })
   return new ApiError(500, 'The server failed at this request; its log says why.', { cause: error })
