@@ -14,15 +14,20 @@ export class TimeLimitError extends Error {
  */
 export class TimedWorker {
   readonly #limit: number
+  readonly #module: URL
   #client: Promise<WorkerClient> | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  /** @param limit milliseconds of one call, the start of the thread not counted */
-  constructor(limit: number) {
+  /**
+   * @param limit milliseconds of one call, the start of the thread not counted
+   * @param module what the thread serves, with a function `start` that does nothing
+   */
+  constructor(limit: number, module = siblingModule(import.meta, './timed-service')) {
     this.#limit = limit
+    this.#module = module
   }
 
-  /** Calls a function of timed-service.ts. Throws TimeLimitError where it is not done in time. */
+  /** Calls a function of the module. Throws TimeLimitError where it is not done in time. */
   call<Result>(method: string, argument: unknown): Promise<Result> {
     const result = this.#last.then(() => this.#call<Result>(method, argument))
     this.#last = result.catch(() => undefined)
@@ -34,7 +39,7 @@ export class TimedWorker {
   }
 
   async #call<Result>(method: string, argument: unknown): Promise<Result> {
-    const client = await (this.#client ??= start())
+    const client = await (this.#client ??= start(this.#module))
     const { promise: overrun, reject } = Promise.withResolvers<never>()
     const endLimit = startTimeLimit(this.#limit, () => { reject(new TimeLimitError(this.#limit)) })
     try {
@@ -49,8 +54,8 @@ export class TimedWorker {
   }
 }
 
-async function start(): Promise<WorkerClient> {
-  const client = new WorkerClient(siblingModule(import.meta, './timed-service'))
+async function start(module: URL): Promise<WorkerClient> {
+  const client = new WorkerClient(module)
   await client.call('start', undefined)
   return client
 }
