@@ -16,6 +16,8 @@ export type TrainEvent =
     }
   /** `metrics`: `loss` or `reward` on the held-out rows and what the method measures beside it, `general_loss` on the general set. */
   | { readonly type: 'eval'; readonly step: number; readonly metrics: Readonly<Record<string, number>> }
+  /** `path`: the checkpoint's folder, whole and durable by now. A later one may remove it. */
+  | { readonly type: 'checkpoint'; readonly step: number; readonly path: string }
   | { readonly type: 'warning'; readonly text: string }
 
 /** What became of a run. */

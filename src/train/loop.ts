@@ -151,9 +151,10 @@ function progressOf({ best, evaluationsSinceBest }: TrainState): Progress {
   return { best, evaluationsSinceBest }
 }
 
-async function checkpoint({ folder, policy, optimizer }: LoopParts, state: TrainState, evalLoss: number | undefined): Promise<void> {
+async function checkpoint({ folder, policy, optimizer, emit }: LoopParts, state: TrainState, evalLoss: number | undefined): Promise<void> {
   const shapes = new Map([...policy.parameters].map(([name, { shape }]) => [name, shape as readonly number[]]))
   const write = (directory: string): Promise<void> =>
     saveCheckpoint(directory, { parameters: policy.values, optimizer: optimizer.state(), state }, shapes)
-  await folder.checkpoints.save(state.step, write, evalLoss)
+  const { step, path } = await folder.checkpoints.save(state.step, write, evalLoss)
+  emit({ type: 'checkpoint', step, path })
 }
