@@ -1,13 +1,14 @@
 /** What made the tables, in order. A migration that was released is never changed: a later one changes the tables. */
-import { sql, type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely } from 'kysely'
+import { sql, type ColumnDefinitionBuilder, type CreateTableBuilder, type Kysely, type RawBuilder } from 'kysely'
+import { StoreError } from './errors.ts'
 import type { Tables } from './schema.ts'
 
 export interface Migration {
   readonly name: string
-  up(database: Kysely<Tables>, dialect: Dialect): Promise<void>
+  up(database: Kysely<Tables>, dialect: DialectName): Promise<void>
 }
 
-export type Dialect = 'sqlite' | 'postgres'
+export type DialectName = 'sqlite' | 'postgres'
 
 /** Columns as "name type" with `!` for those that may be null left out: `{id: 'text!', at: 'integer'}`. */
 type Columns = Readonly<Record<string, 'text' | 'text!' | 'integer' | 'integer!' | 'real' | 'key' | 'sequence'>>
@@ -102,7 +103,7 @@ export const migrations: readonly Migration[] = [
 
 async function createTable(
   database: Kysely<Tables>,
-  dialect: Dialect,
+  dialect: DialectName,
   name: string,
   columns: Columns,
   unique: readonly string[][],
@@ -116,32 +117,49 @@ async function createTable(
   await table.execute()
 }
 
+type Kind = 'text' | 'bigint' | 'integer' | 'double precision' | RawBuilder<unknown>
 type Build = (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder
 
-function columnType(type: Columns[string], dialect: Dialect): [kind: 'text' | 'bigint' | 'integer' | 'double precision', build: Build] {
+function columnType(type: Columns[string], dialect: DialectName): [kind: Kind, build: Build] {
+  // The order of bytes, as in SQLite, whatever the database's language is.
+  const text: Kind = dialect === 'sqlite' ? 'text' : sql`text collate "C"`
   switch (type) {
-    case 'key': return ['text', (column) => column.primaryKey().notNull()]
+    case 'key': return [text, (column) => column.primaryKey().notNull()]
     case 'sequence':
       return dialect === 'sqlite'
         ? ['integer', (column) => column.primaryKey().autoIncrement()]
         : ['bigint', (column) => column.primaryKey().generatedAlwaysAsIdentity()]
-    case 'text': return ['text', (column) => column]
-    case 'text!': return ['text', (column) => column.notNull()]
+    case 'text': return [text, (column) => column]
+    case 'text!': return [text, (column) => column.notNull()]
     case 'integer': return ['bigint', (column) => column]
     case 'integer!': return ['bigint', (column) => column.notNull()]
     case 'real': return ['double precision', (column) => column]
   }
 }
 
-/** Brings the tables up to date; what was done before is passed over. */
-export async function migrate(database: Kysely<Tables>, dialect: Dialect): Promise<void> {
-  await database.schema.createTable('migrations').ifNotExists().addColumn('name', 'text', (column) => column.primaryKey().notNull()).execute()
-  for (const { name, up } of migrations) {
-    await database.transaction().execute(async (transaction) => {
-      const { rows } = await sql`select name from migrations where name = ${name}`.execute(transaction)
-      if (rows.length > 0) return
+/** Any number, the same for every version: who migrates a database of PostgreSQL waits for whoever does. */
+const migrationLock = 7_461_921
+
+/**
+ * Brings the tables up to date; what was done before is passed over. Several processes may do so at once.
+ * @param place what the database is called in errors
+ * @throws StoreError if a later version of this program has changed the tables
+ */
+export async function migrate(database: Kysely<Tables>, dialect: DialectName, place: string): Promise<void> {
+  await database.transaction().execute(async (transaction) => {
+    if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(migrationLock)})`.execute(transaction)
+    await transaction.schema.createTable('migrations').ifNotExists()
+      .addColumn('name', 'text', (column) => column.primaryKey().notNull())
+      .execute()
+    const { rows } = await sql<{ name: string }>`select name from migrations order by name`.execute(transaction)
+    const unknown = rows.find(({ name }) => !migrations.some((migration) => migration.name === name))
+    if (unknown !== undefined) {
+      throw new StoreError(`The database ${place} was changed by a later version of posttrain (${unknown.name}). Use that version.`)
+    }
+    for (const { name, up } of migrations) {
+      if (rows.some((row) => row.name === name)) continue
       await up(transaction, dialect)
       await sql`insert into migrations (name) values (${name})`.execute(transaction)
-    })
-  }
+    }
+  })
 }

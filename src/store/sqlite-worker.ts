@@ -1,62 +1,102 @@
-/** The worker side of SQLite: its calls block, and a flush to the disk takes milliseconds, so they have a thread of their own. */
+/** The worker side of SQLite: its calls block, and a flush to the disk takes milliseconds, so each connection has a thread. */
+import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { messageOf } from '../errors.ts'
 import { serve } from '../runtime/worker.ts'
+import type { Statement, StatementResult } from './statement.ts'
 
-export interface Statement {
-  readonly sql: string
-  readonly parameters: readonly unknown[]
+export interface OpenOptions {
+  readonly path: string
+  /** Only reads, beside a connection that writes. */
+  readonly readOnly: boolean
 }
 
-export interface StatementResult {
-  readonly rows: readonly unknown[]
-  readonly changes: number
-  readonly lastId: number
-}
+/** Errors cross threads as data, with SQLite's code. */
+export type Outcome<Value> = { readonly value: Value } | { readonly failure: { readonly message: string; readonly code: number | undefined } }
 
+/** Rows of a table are found in milliseconds, but another process may hold the file for longer: a backup, the command line. */
+const busyMilliseconds = 10_000
 const cachedStatements = 200
+/** KiB of pages that a connection keeps. */
+const cacheSize = 16_384
+/** The write-ahead log is cut back when it has grown by so much; readers that are always there would let it grow for ever. */
+const maxLogBytes = 128 * 2 ** 20
+/** How long the cut waits for those who read. */
+const cutMilliseconds = 1000
 
-let database: DatabaseSync | undefined
+let database: DatabaseSync
+let logPath: string
+let cutAt = maxLogBytes
 const prepared = new Map<string, StatementSync>()
 
 serve<never>({
-  open(path: string): void {
-    database = new DatabaseSync(path)
+  open: ({ path, readOnly }: OpenOptions): Outcome<void> => outcome(() => {
+    database = new DatabaseSync(path, { timeout: busyMilliseconds, enableForeignKeyConstraints: true })
+    logPath = `${path}-wal`
+    const [mode] = database.prepare('pragma journal_mode = wal').all()
+    if (mode?.['journal_mode'] !== 'wal') throw new Error('this file system has no shared memory: choose a folder on a local disk')
     // FULL: a committed transaction is on the disk, also after a power cut.
-    database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma busy_timeout = 10000; pragma foreign_keys = on')
-  },
+    database.exec(`pragma synchronous = full; pragma cache_size = -${cacheSize}; pragma journal_size_limit = ${maxLogBytes}`)
+    if (readOnly) database.exec('pragma query_only = on')
+  }),
 
-  execute: (statement: Statement): StatementResult => execute(statement),
+  execute: (statement: Statement): Outcome<StatementResult> => outcome(() => execute(statement)),
 
-  /** All of them or none. */
-  transaction(statements: readonly Statement[]): StatementResult[] {
-    execute({ sql: 'begin immediate', parameters: [] })
+  /** Writes of several callers in one transaction; each is done wholly or not at all, whatever becomes of the others. */
+  commit: (writes: readonly (readonly Statement[])[]): Outcome<readonly Outcome<StatementResult[]>[]> => outcome(() => {
+    run('begin immediate')
     try {
-      const results = statements.map(execute)
-      execute({ sql: 'commit', parameters: [] })
-      return results
+      const outcomes = writes.map(attempt)
+      run('commit')
+      cutLog()
+      return outcomes
     } catch (error) {
-      execute({ sql: 'rollback', parameters: [] })
+      if (database.isTransaction) run('rollback')
       throw error
     }
-  },
+  }),
+
+  rollback: (): Outcome<void> => outcome(() => {
+    // Errors such as a full disk have done it already.
+    if (database.isTransaction) run('rollback')
+  }),
 
   close(): void {
     prepared.clear()
-    database?.close()
-    database = undefined
+    database.close()
   },
 })
+
+function attempt(statements: readonly Statement[]): Outcome<StatementResult[]> {
+  run('savepoint write')
+  try {
+    const results = statements.map(execute)
+    run('release write')
+    return { value: results }
+  } catch (error) {
+    // Where the error has undone the whole transaction, no savepoint is left.
+    if (!database.isTransaction) throw error
+    run('rollback to write')
+    run('release write')
+    return failure(error)
+  }
+}
 
 function execute({ sql, parameters }: Statement): StatementResult {
   const statement = prepare(sql)
   const values = parameters as SQLInputValue[]
-  if (statement.columns().length > 0) return { rows: statement.all(...values), changes: 0, lastId: 0 }
-  const { changes, lastInsertRowid } = statement.run(...values)
-  return { rows: [], changes: Number(changes), lastId: Number(lastInsertRowid) }
+  if (statement.columns().length > 0) {
+    const rows = statement.all(...values)
+    return { rows, changes: rows.length }
+  }
+  return { rows: [], changes: Number(statement.run(...values).changes) }
+}
+
+function run(sql: string): void {
+  prepare(sql).run()
 }
 
 function prepare(sql: string): StatementSync {
-  if (database === undefined) throw new Error('the database was not opened')
   let statement = prepared.get(sql)
   if (statement === undefined) {
     statement = database.prepare(sql)
@@ -64,4 +104,25 @@ function prepare(sql: string): StatementSync {
     prepared.set(sql, statement)
   }
   return statement
+}
+
+/** SQLite copies the log back by itself, but begins it anew only at a moment when no one reads. */
+function cutLog(): void {
+  const size = statSync(logPath, { throwIfNoEntry: false })?.size ?? 0
+  if (size <= cutAt) return
+  database.exec(`pragma busy_timeout = ${cutMilliseconds}; pragma wal_checkpoint(truncate); pragma busy_timeout = ${busyMilliseconds}`)
+  cutAt = (statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) + maxLogBytes
+}
+
+function outcome<Value>(work: () => Value): Outcome<Value> {
+  try {
+    return { value: work() }
+  } catch (error) {
+    return failure(error)
+  }
+}
+
+function failure(error: unknown): { failure: { message: string; code: number | undefined } } {
+  const code = error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : undefined
+  return { failure: { message: messageOf(error), code } }
 }

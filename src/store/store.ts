@@ -1,23 +1,38 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Kysely, type Compilable } from 'kysely'
+import { acquireLock } from '../train/lock.ts'
 import { Blobs } from './blobs.ts'
-import { migrate } from './migrations.ts'
-import { postgresDialect } from './postgres.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { migrate, type DialectName } from './migrations.ts'
+import { PostgresDatabase, postgresDialect } from './postgres.ts'
 import type { Tables } from './schema.ts'
-import { SqliteConnection, sqliteDialect } from './sqlite.ts'
+import { SqliteDatabase, sqliteDialect } from './sqlite.ts'
+import { statementOf } from './statement.ts'
 
-/** Where everything is kept that outlives the server. */
+/**
+ * Where everything is kept that outlives the server: the same in SQLite and PostgreSQL.
+ *
+ * Texts are any text; NUL and lone surrogates in them become U+FFFD. Numbers are finite. Errors of a statement are the
+ * database's own (`isUniqueViolation` knows one kind); where the database itself is at fault, a StoreError says what to do.
+ */
 export interface Store extends AsyncDisposable {
-  /** Reads, and transactions of several steps. */
+  /**
+   * Reads, and transactions of several steps. A read does not wait for writes, nor for other reads; within a transaction
+   * that has the access mode `read only` all of them see the same moment. A single write goes the way of `write`.
+   * Inside a transaction, wait for nothing that writes outside of it: in SQLite one writes at a time.
+   */
   readonly db: Kysely<Tables>
   /**
    * Writes that belong together, all or none, in one transaction with those of other callers of the same moment (a group
-   * commit). When the promise resolves they survive a kill -9 and a power cut.
+   * commit), in the order of the calls. When the promise resolves they survive a kill -9 and a power cut; where one fails
+   * (`isUniqueViolation`), it is rejected and the other callers' are done.
    * @returns how many rows each changed
    */
   write(...queries: readonly Compilable[]): Promise<number[]>
   readonly blobs: Blobs
+  readonly dialect: DialectName
+  /** Finishes what was begun. */
   close(): Promise<void>
 }
 
@@ -26,37 +41,59 @@ export interface StoreOptions {
   readonly directory: string
   /** `postgres://…` in place of the database file. */
   readonly url?: string | undefined
+  /** For a server: no second one may use the folder. Commands may, beside it. */
+  readonly exclusive?: boolean | undefined
+  /** A transaction without a statement for so long is undone. */
+  readonly idleMilliseconds?: number | undefined
 }
 
-/** Opens the store and brings its tables up to date. @throws UserError where it cannot be opened */
-export async function openStore({ directory, url }: StoreOptions): Promise<Store> {
+interface Database {
+  readonly writes: GroupCommit
+}
+
+/** Opens the store and brings its tables up to date. @throws StoreError where it cannot be opened */
+export async function openStore({ directory, url, exclusive = false, idleMilliseconds = 30_000 }: StoreOptions): Promise<Store> {
   await mkdir(directory, { recursive: true })
-  const blobs = new Blobs(join(directory, 'blobs'))
-  if (url !== undefined) {
-    const db = new Kysely<Tables>({ dialect: postgresDialect(url) })
-    await migrate(db, 'postgres')
-    return opened(db, blobs, (queries) => db.transaction().execute(async (transaction) => {
-      const changes: number[] = []
-      for (const query of queries) changes.push(Number((await transaction.executeQuery(query.compile())).numAffectedRows ?? 0n))
-      return changes
-    }))
+  const lock = exclusive ? acquireLock(join(directory, 'server.lock')) : undefined
+  try {
+    return url === undefined ? await openSqlite() : await openPostgres(url)
+  } catch (error) {
+    lock?.release()
+    throw error
   }
-  const path = join(directory, 'store.sqlite')
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(await SqliteConnection.open(path)) })
-  await migrate(db, 'sqlite')
-  const writer = await SqliteConnection.open(path)
-  return opened(db, blobs, (queries) => writer.transaction(queries.map((query) => query.compile())), () => writer.close())
-}
 
-function opened(
-  db: Kysely<Tables>,
-  blobs: Blobs,
-  write: (queries: readonly Compilable[]) => Promise<number[]>,
-  closeWriter: () => Promise<void> = async () => {},
-): Store {
-  const close = async (): Promise<void> => {
-    await closeWriter()
-    await db.destroy()
+  async function openSqlite(): Promise<Store> {
+    const path = join(directory, 'store.sqlite')
+    const database = await SqliteDatabase.open({ path, idleMilliseconds })
+    return await opened(database, new Kysely({ dialect: sqliteDialect(database) }), 'sqlite', path)
   }
-  return { db, blobs, write: (...queries) => write(queries), close, [Symbol.asyncDispose]: close }
+
+  async function openPostgres(url: string): Promise<Store> {
+    const database = new PostgresDatabase({ url, idleMilliseconds })
+    return await opened(database, new Kysely({ dialect: postgresDialect(database) }), 'postgres', 'of PostgreSQL')
+  }
+
+  async function opened({ writes }: Database, db: Kysely<Tables>, dialect: DialectName, place: string): Promise<Store> {
+    try {
+      await migrate(db, dialect, place)
+    } catch (error) {
+      await db.destroy()
+      throw error
+    }
+    const close = async (): Promise<void> => {
+      await db.destroy()
+      lock?.release()
+    }
+    return {
+      db,
+      dialect,
+      blobs: new Blobs(join(directory, 'blobs')),
+      async write(...queries) {
+        const results = await writes.write(queries.map((query) => statementOf(query.compile())))
+        return results.map(({ changes }) => changes)
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  }
 }

@@ -1,0 +1,112 @@
+/** SQLite's connections, each in a thread of its own: one that writes, a few that read. */
+import { WorkerClient, siblingModule } from '../runtime/worker.ts'
+import { SqliteError, explainSqlite } from './errors.ts'
+import type { Commit } from './group-commit.ts'
+import type { OpenOptions, Outcome } from './sqlite-worker.ts'
+import type { Statement, StatementResult } from './statement.ts'
+
+/** A connection to a database file, in a thread of its own. */
+export class SqliteThread {
+  readonly #worker = new WorkerClient(siblingModule(import.meta, './sqlite-worker'))
+  readonly #path: string
+
+  private constructor(path: string) {
+    this.#path = path
+  }
+
+  static async open(options: OpenOptions): Promise<SqliteThread> {
+    const thread = new SqliteThread(options.path)
+    try {
+      await thread.#call('open', options)
+      return thread
+    } catch (error) {
+      await thread.#worker.close()
+      throw error
+    }
+  }
+
+  async execute(statement: Statement): Promise<StatementResult> {
+    return await this.#call('execute', statement)
+  }
+
+  /** Undoes the transaction, if there is one. */
+  async rollback(): Promise<void> {
+    await this.#call('rollback', undefined)
+  }
+
+  readonly commit: Commit = async (writes) => {
+    const outcomes = await this.#call<readonly Outcome<StatementResult[]>[]>('commit', writes)
+    return outcomes.map((outcome) => 'value' in outcome
+      ? { status: 'fulfilled', value: outcome.value }
+      : { status: 'rejected', reason: new SqliteError(outcome.failure.message, outcome.failure.code) })
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.call('close', undefined)
+    await this.#worker.close()
+  }
+
+  async #call<Result>(method: string, argument: unknown): Promise<Result> {
+    const outcome = await this.#worker.call<Outcome<Result>>(method, argument)
+    if ('value' in outcome) return outcome.value
+    throw explainSqlite(this.#path, new SqliteError(outcome.failure.message, outcome.failure.code))
+  }
+}
+
+/** Something that one at a time has, in the order in which they asked. */
+export class Turns {
+  #last = Promise.resolve()
+
+  /** @returns what gives it back; more than once does no harm */
+  async take(): Promise<() => void> {
+    const before = this.#last
+    let giveBack!: () => void
+    this.#last = new Promise((resolve) => { giveBack = resolve })
+    await before
+    return giveBack
+  }
+}
+
+/** Connections that read, opened when they are needed: a count over a million rows holds up one of them, and nothing else. */
+export class Readers {
+  readonly #path: string
+  readonly #size: number
+  readonly #idle: SqliteThread[] = []
+  readonly #waiting: ((thread: SqliteThread) => void)[] = []
+  #opened = 0
+
+  constructor(path: string, size: number) {
+    this.#path = path
+    this.#size = size
+  }
+
+  async take(): Promise<SqliteThread> {
+    const idle = this.#idle.pop()
+    if (idle !== undefined) return idle
+    if (this.#opened < this.#size) return await this.#open()
+    return await new Promise((resolve) => { this.#waiting.push(resolve) })
+  }
+
+  giveBack(thread: SqliteThread): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#idle.push(thread)
+    else next(thread)
+  }
+
+  async close(): Promise<void> {
+    while (this.#opened > 0) {
+      await (await this.take()).close()
+      this.#opened--
+    }
+  }
+
+  async #open(): Promise<SqliteThread> {
+    this.#opened++
+    try {
+      return await SqliteThread.open({ path: this.#path, readOnly: true })
+    } catch (error) {
+      this.#opened--
+      throw error
+    }
+  }
+}
