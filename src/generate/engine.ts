@@ -95,7 +95,7 @@ export class Engine {
   async #run(rows: readonly Row[], feeds: Record<string, HostTensor>, onToken: OnToken | undefined): Promise<Record<string, HostTensor>> {
     const outputs = rows.some((row) => row.needsLogits) ? this.#program.outputs : this.#outputsButLogits
     const results = await this.#program.run({ ...this.#options.parameters, ...feeds, ...this.#feeds.choice(rows) }, outputs)
-    const choices = readChoices(results)
+    const choices = readChoices(results, rows)
     rows.forEach((row, i) => {
       const { id, text } = row.take(choices, i)
       onToken?.(row.index, row.sample, id, text)

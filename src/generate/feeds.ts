@@ -73,9 +73,12 @@ export class DecoderFeeds {
   choice(rows: readonly Row[]): Feeds {
     const draws = this.#padded(rows.map((row) => row.nextDraw()))
     const inverseTemperatures = this.#padded(rows.map((row) => row.inverseTemperature))
+    const logitRows = rows.flatMap((row, i) => (row.needsLogits ? [i] : []))
     return {
       draw: { data: Float32Array.from(draws), shape: [draws.length, 1] },
       inverse_temperature: { data: Float32Array.from(inverseTemperatures), shape: [draws.length, 1] },
+      // Never empty: a tensor of no size crashes WebGPU.
+      logit_rows: vector(logitRows.length > 0 ? logitRows : [0]),
     }
   }
 

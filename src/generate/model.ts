@@ -8,8 +8,8 @@ import { resolveModel } from '../models/sources/source.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { Device } from '../runtime/device.ts'
 import { WorkerClient, siblingModule } from '../runtime/worker.ts'
+import { checkGenerateRequest, checkIds } from './check-request.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
-import { checkSampling } from './sampling.ts'
 import type { OpenRequest, TokenEvent } from './service.ts'
 
 export interface LoadOptions {
@@ -66,32 +66,10 @@ export async function loadModel(ref: string, options: LoadOptions = {}): Promise
       return worker.call('score', sequences.map(({ ids }) => ids))
     },
     generate: async (requests, onToken) => {
-      for (const each of requests) checkRequest(each, config)
+      for (const each of requests) checkGenerateRequest(each, config)
       return worker.call('generate', requests, onToken)
     },
     close: () => worker.close(),
     [Symbol.asyncDispose]: () => worker.close(),
   }
-}
-
-function checkRequest(request: GenerateRequest, config: ModelConfig): void {
-  checkSampling(request)
-  if (!(Number.isInteger(request.maxTokens) && request.maxTokens >= 1)) {
-    throw new UserError(`max_tokens is ${request.maxTokens}: it must be a whole number from 1`, { exitCode: 2 })
-  }
-  const { samples } = request
-  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
-    throw new UserError(`samples is ${samples}: it must be a whole number from 1`, { exitCode: 2 })
-  }
-  if (request.stop?.includes('') === true) throw new UserError('a stop string is empty: it would end every answer at once', { exitCode: 2 })
-  if (request.prompt.length === 0) throw new UserError('the prompt is empty: it needs at least one token', { exitCode: 2 })
-  checkIds(request.prompt, config, 'prompt')
-}
-
-function checkIds(ids: readonly number[], { vocabSize, maxPositions }: ModelConfig, what: string): void {
-  if (ids.length > maxPositions) {
-    throw new UserError(`the ${what} has ${ids.length} tokens; the model's context is ${maxPositions}. Shorten it`, { exitCode: 2 })
-  }
-  const stray = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize))
-  if (stray !== undefined) throw new UserError(`token id ${stray} is outside the model's vocabulary of ${vocabSize}`, { exitCode: 2 })
 }

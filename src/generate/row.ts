@@ -4,8 +4,9 @@ import type { ModelConfig } from '../models/config.ts'
 import { TokenStream, type Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Random } from '../random.ts'
 import type { HostTensor } from '../runtime/program.ts'
-import type { Completion, GenerateRequest } from './completion.ts'
-import { isGreedy, isTruncated, sampleToken } from './sampling.ts'
+import type { Completion, GenerateRequest, TokenLogprob } from './completion.ts'
+import { changesLogits, LogitChanges } from './logit-changes.ts'
+import { isGreedy, isTruncated, largestLogits, sampleToken } from './sampling.ts'
 
 /** What the graph chose for each row of a run (models/graph/next-token.ts). */
 export interface Choices {
@@ -14,11 +15,12 @@ export interface Choices {
   readonly peaks: Float32Array
   readonly peakProbabilities: Float32Array
   readonly temperedPeakProbabilities: Float32Array
-  /** Only where a row asked for all of its logits. */
-  readonly logits: Float32Array | undefined
+  /** All logits of each row that needs them, [V]. */
+  readonly logits: readonly (Float32Array | undefined)[]
 }
 
-export function readChoices(results: Readonly<Record<string, HostTensor>>): Choices {
+/** @param rows those of the run, in its order */
+export function readChoices(results: Readonly<Record<string, HostTensor>>, rows: readonly Row[]): Choices {
   const floats = (name: string): Float32Array => results[name]!.data as Float32Array
   return {
     chunks: results['chunk']!.data as BigInt64Array,
@@ -26,8 +28,25 @@ export function readChoices(results: Readonly<Record<string, HostTensor>>): Choi
     peaks: floats('peak_logit'),
     peakProbabilities: floats('peak_probability'),
     temperedPeakProbabilities: floats('tempered_peak_probability'),
-    logits: results['logits'] && floats('logits'),
+    logits: logitsOf(rows, results['logits']),
   }
+}
+
+/** Of each row its logits, where it needs them: `logits` has those of the rows that do, one after the other. */
+function logitsOf(rows: readonly Row[], logits: HostTensor | undefined): (Float32Array | undefined)[] {
+  let place = 0
+  return rows.map((row) => (row.needsLogits ? rowOf(logits!.data as Float32Array, place++, logits!.shape[1]!) : undefined))
+}
+
+/** A token that was chosen. */
+export interface Taken {
+  readonly id: number
+  /** Text that is certain by now and was not before. */
+  readonly text: string
+  /** Under the unmodified distribution. */
+  readonly logprob: number
+  /** Where they were asked for: the likeliest tokens in its place. */
+  readonly top: readonly TokenLogprob[] | undefined
 }
 
 /** One completion on its way through the batch. */
@@ -45,6 +64,10 @@ export class Row {
   readonly #random: Random
   readonly #logprobs: number[] = []
   readonly #samplingLogprobs: number[] = []
+  readonly #topLogprobs: (readonly TokenLogprob[])[] = []
+  readonly #changes: LogitChanges | undefined
+  /** The graph's draw knows neither truncation nor changes. */
+  readonly #choosesOnHost: boolean
   /** Characters of the text that were handed out. */
   #printed = 0
 
@@ -55,11 +78,18 @@ export class Row {
     this.#config = config
     this.#stream = new TokenStream(tokenizer)
     this.#random = new Random(request.seed ?? 0, index, sample)
+    if (changesLogits(request)) this.#changes = new LogitChanges(request, undefined)
+    this.#choosesOnHost = this.#changes !== undefined || (isTruncated(request) && !isGreedy(request))
   }
 
-  /** Whether the host needs all logits to choose. */
+  /** Whether the host needs all logits. */
   get needsLogits(): boolean {
-    return isTruncated(this.request) && !isGreedy(this.request)
+    return this.#choosesOnHost || this.#named > 0
+  }
+
+  /** How many of the likeliest tokens to name at each position. */
+  get #named(): number {
+    return this.request.topLogprobs ?? 0
   }
 
   /** Feeds of the graph's choice. */
@@ -70,25 +100,38 @@ export class Row {
 
   /** A number from 0 to 1; −1 asks for the likeliest token. */
   nextDraw(): number {
-    return isGreedy(this.request) || this.needsLogits ? -1 : this.#random.uniform()
+    return isGreedy(this.request) || this.#choosesOnHost ? -1 : this.#random.uniform()
   }
 
   /**
    * Takes the next token: row `i` of what the graph chose.
-   * @returns its id, and the text that is certain by now and was not before
+   * @throws UserError where the logits are no numbers, or where the request's format allows no token
    */
-  take(choices: Choices, i: number): { id: number; text: string } {
-    const start = this.needsLogits ? 0 : Number(choices.chunks[i]) * chunkSize
-    const values = this.needsLogits ? rowOf(choices.logits!, i, this.#config.vocabSize) : rowOf(choices.chunkLogits, i, chunkSize)
-    const at = sampleToken(values, this.request, this.#random)
-    const id = start + at
-    const below = values[at]! - choices.peaks[i]!
-    const logprob = below + Math.log(choices.peakProbabilities[i]!)
+  take(choices: Choices, i: number): Taken {
+    const peak = choices.peaks[i]!
+    const logPeak = Math.log(choices.peakProbabilities[i]!)
+    const { id, logit } = this.#choose(choices, i)
+    const logprob = logit - peak + logPeak
     if (!Number.isFinite(logprob)) throw noNumber(this.request.prompt.length + this.ids.length)
     this.ids.push(id)
+    this.#changes?.take(id)
     this.#logprobs.push(logprob)
-    this.#samplingLogprobs.push(this.#tempered(below, choices.temperedPeakProbabilities[i]!))
-    return { id, text: this.#advance(id) }
+    this.#samplingLogprobs.push(this.#tempered(logit - peak, choices.temperedPeakProbabilities[i]!))
+    const top = this.#named === 0 ? undefined : likeliest(choices.logits[i]!, this.#named, (logit) => logit - peak + logPeak)
+    if (top !== undefined) this.#topLogprobs.push(top)
+    return { id, text: this.#advance(id), logprob, top }
+  }
+
+  /** The next token's id, and its logit as the model has it. */
+  #choose(choices: Choices, i: number): { id: number; logit: number } {
+    if (this.#choosesOnHost) {
+      const logits = choices.logits[i]!
+      const id = sampleToken(this.#changes?.apply(logits) ?? logits, this.request, this.#random)
+      return { id, logit: logits[id]! }
+    }
+    const chunk = rowOf(choices.chunkLogits, i, chunkSize)
+    const at = sampleToken(chunk, this.request, this.#random)
+    return { id: Number(choices.chunks[i]) * chunkSize + at, logit: chunk[at]! }
   }
 
   /** The log-probability at the request's temperature of a token whose logit lies `below` the peak (at most 0). */
@@ -118,6 +161,7 @@ export class Row {
       ids,
       logprobs: this.#logprobs,
       samplingLogprobs: this.#samplingLogprobs,
+      ...(this.#named > 0 && { topLogprobs: this.#topLogprobs }),
       finishReason: ended || stopAt !== undefined ? 'stop' : 'length',
       usage: { promptTokens: request.prompt.length, completionTokens: ids.length },
     }
@@ -133,6 +177,10 @@ function noNumber(position: number): UserError {
 
 function rowOf(values: Float32Array, i: number, width: number): Float32Array {
   return values.subarray(i * width, (i + 1) * width)
+}
+
+function likeliest(logits: Float32Array, count: number, logprobOf: (logit: number) => number): TokenLogprob[] {
+  return largestLogits(logits, count).map((id) => ({ id, logprob: logprobOf(logits[id]!) }))
 }
 
 /** Where the earliest stop string begins. */

@@ -40,6 +40,24 @@ export function sampleToken(logits: Float32Array, options: SamplingOptions, rand
   return candidates[draw(Float64Array.from(candidates, (id) => weights[id]!), random)]!
 }
 
+/** Ids of the `count` largest logits, the largest first, of equal ones the lower id. */
+export function largestLogits(logits: Float32Array, count: number): number[] {
+  const ids: number[] = []
+  let least = -Infinity
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id]!
+    if (ids.length === count && !(logit > least)) continue
+    let place = Math.min(ids.length, count - 1)
+    while (place > 0 && logits[ids[place - 1]!]! < logit) {
+      ids[place] = ids[place - 1]!
+      place--
+    }
+    ids[place] = id
+    least = logits[ids.at(-1)!]!
+  }
+  return ids
+}
+
 function largest(values: Float32Array): number {
   let best = 0
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
@@ -49,7 +67,10 @@ function largest(values: Float32Array): number {
 /** Probabilities up to a factor: the likeliest has 1. */
 function temperedWeights(logits: Float32Array, peak: number, temperature: number): Float64Array {
   const weights = new Float64Array(logits.length)
-  for (let i = 0; i < logits.length; i++) weights[i] = Math.exp((logits[i]! - peak) / temperature)
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i]!
+    if (logit !== -Infinity) weights[i] = Math.exp((logit - peak) / temperature)
+  }
   return weights
 }
 

@@ -20,7 +20,7 @@ export const cacheNames = {
  * Graph inputs: `ids` [B, S], the rotations (rotary.ts), `mask` [B, 1, S, S + P], `lengths` = [S, P],
  * `target_positions` [N] (index into [B * S] of the position whose next token is asked for; one may be named several
  * times), those of the choice among tokens (next-token.ts), the past of each layer [B, G, P, D].
- * Outputs: `logits` [N, V], those of the choice, and the new keys and values of each layer [B, G, S, D].
+ * Outputs: those of the choice, and the new keys and values of each layer [B, G, S, D].
  */
 export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<string, Tensor> {
   const outputs = new Map<string, Tensor>()
@@ -35,5 +35,5 @@ export function cachedDecoder(config: ModelConfig, parts: DecoderParts): Map<str
     return cachedAttention(q, k, v, { k: input(past.k, 'float32', pastShape), v: input(past.v, 'float32', pastShape), lengths }, mask)
   })
   const logits = parts.logits(finalHidden(config, parts, hidden, input('target_positions', 'int64', ['N'])))
-  return new Map([...outputs, ['logits', logits], ...nextToken(logits)])
+  return new Map([...outputs, ...nextToken(logits)])
 }

@@ -6,7 +6,7 @@ import { chunkSize, nextToken } from './next-token.ts'
 
 /** Four chunks, the last one partly filled. */
 const vocabulary = 3 * chunkSize + 10
-const program = await Program.compile(nextToken(input('logits', 'float32', ['N', vocabulary])), { device: 'cpu', threads: 1 })
+const program = await Program.compile(nextToken(input('all_logits', 'float32', ['N', vocabulary])), { device: 'cpu', threads: 1 })
 after(() => program.release())
 
 interface Choice {
@@ -23,11 +23,13 @@ async function choose(logits: Float32Array, temperature: number, draws: readonly
   const all = new Float32Array(rows * vocabulary)
   draws.forEach((_, row) => { all.set(logits, row * vocabulary) })
   const results = await program.run({
-    logits: { data: all, shape: [rows, vocabulary] },
+    all_logits: { data: all, shape: [rows, vocabulary] },
     inverse_temperature: { data: new Float32Array(rows).fill(1 / temperature), shape: [rows, 1] },
     draw: { data: Float32Array.from(draws), shape: [rows, 1] },
+    logit_rows: { data: BigInt64Array.of(BigInt(rows - 1)), shape: [1] },
   })
   const floats = (name: string): Float32Array => results[name]!.data as Float32Array
+  assert.ok(results['logits']!.shape[0] === 1 && floats('logits').every((logit, id) => logit === logits[id]), 'the logits that were asked for')
   return draws.map((_, row) => ({
     chunk: Number((results['chunk']!.data as BigInt64Array)[row]),
     logits: floats('chunk_logits').subarray(row * chunkSize, (row + 1) * chunkSize),

@@ -3,7 +3,7 @@
  * hundred logits of each row and not all of them, whose copy and exponentials would cost more than some models' decoding.
  */
 import { node1 } from '../../tensor/operator.ts'
-import { cast, less, mul, reduceMax, reshape, softmax, sum, unsqueeze, where } from '../../tensor/operators.ts'
+import { cast, gather, less, mul, reduceMax, reshape, softmax, sum, unsqueeze, where } from '../../tensor/operators.ts'
 import { constant, input, integers, type Tensor } from '../../tensor/tensor.ts'
 import { masked } from './forward.ts'
 
@@ -11,10 +11,12 @@ import { masked } from './forward.ts'
 export const chunkSize = 256
 
 /**
- * Graph inputs: `inverse_temperature` [N, 1], 1 / T (anything for a row that takes the likeliest token), and `draw`
- * [N, 1], uniform in [0, 1), or negative for a row that takes the likeliest token.
+ * Graph inputs: `inverse_temperature` [N, 1], 1 / T (anything for a row that takes the likeliest token), `draw` [N, 1],
+ * uniform in [0, 1), or negative for a row that takes the likeliest token, and `logit_rows` [L], the rows whose logits the
+ * host asks for.
  *
  * Outputs, for C = ceil(V / 256) chunks:
+ * - `logits` [L, V];
  * - `chunk` [N] int64, drawn by the probabilities of the chunks at T (inverse of their cumulative sums), or the first that
  *   holds the largest logit;
  * - `chunk_logits` [N, 256], its logits; behind the end of the vocabulary a large negative number;
@@ -39,6 +41,7 @@ export function nextToken(logits: Tensor): Map<string, Tensor> {
   const peaks = reduceMax(chunked(padded), [-1])
   const chunk = argMax(where(less(draw, constant(0)), peaks, cast(isBeyond, 'float32')))
   return new Map([
+    ['logits', gather(logits, input('logit_rows', 'int64', ['L']))],
     ['chunk', chunk],
     ['chunk_logits', gatherInRow(chunked(padded), chunk)],
     ['peak_logit', reduceMax(peaks, [-1])],
