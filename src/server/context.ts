@@ -1,12 +1,18 @@
 import type { LiveModel } from '../generate/live-model.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Keys } from '../registry/keys.ts'
 import type { Store } from '../store/index.ts'
+
+export { scopes, type Scope } from '../registry/keys.ts'
 
 /** What the routes work with. */
 export interface ServerContext {
   readonly store: Store
   readonly model: LiveModel
   readonly adapters: AdapterRegistry
+  readonly keys: Keys
+  readonly audit: Audit
   readonly settings: ServerSettings
 }
 
@@ -20,10 +26,6 @@ export interface ServerSettings {
   /** Folders under which `lora_path` may lie; the first is where jobs put their adapters. */
   readonly adapterRoots: readonly string[]
 }
-
-/** What a scope lets its holder do: ask for completions, send feedback, train and change adapters, everything. */
-export const scopes = ['infer', 'feedback', 'train', 'admin'] as const
-export type Scope = (typeof scopes)[number]
 
 /** What the guard found out of a request, for the routes: hono's variables. */
 export interface RequestVariables {
