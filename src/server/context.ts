@@ -1,3 +1,4 @@
+import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel } from '../generate/live-model.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -11,6 +12,8 @@ export interface ServerContext {
   readonly store: Store
   readonly model: LiveModel
   readonly adapters: AdapterRegistry
+  /** Stores completions; its redactor is that of all feedback. */
+  readonly capture: Capture
   readonly keys: Keys
   readonly audit: Audit
   readonly settings: ServerSettings
