@@ -12,8 +12,6 @@ export interface AppOptions {
   readonly guard: GuardOptions
   /** Most bytes of a JSON body; 10 MB unless given. */
   readonly maxBody?: number | undefined
-  /** Hears of faults of ours. */
-  readonly onFault?: ((error: unknown, requestId: string) => void) | undefined
 }
 
 /** All routes behind the guard; whatever they throw becomes OpenAI's error envelope. */
@@ -34,7 +32,7 @@ export function createApp(context: ServerContext, routes: readonly Routes[], opt
   })
   app.onError((error, c) => {
     const apiError = asApiError(error)
-    if (apiError.status >= 500) options.onFault?.(error, c.get('requestId'))
+    if (apiError.status >= 500) context.onFault(error, c.get('requestId'))
     return c.json(apiError.body, apiError.status, apiError.options.headers)
   })
   return app

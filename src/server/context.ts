@@ -4,6 +4,8 @@ import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Keys } from '../registry/keys.ts'
 import type { Store } from '../store/index.ts'
+import type { Inference } from './inference/inference.ts'
+import type { Metrics } from './metrics.ts'
 
 export { scopes, type Scope } from '../registry/keys.ts'
 
@@ -16,6 +18,11 @@ export interface ServerContext {
   readonly capture: Capture
   readonly keys: Keys
   readonly audit: Audit
+  /** The way of completions to the model. */
+  readonly inference: Inference
+  readonly metrics: Metrics
+  /** Notes a fault of ours: clients are told only that there was one. */
+  onFault(error: unknown, requestId: string): void
   readonly settings: ServerSettings
 }
 
