@@ -70,6 +70,15 @@ export async function replaceDirectory(path: string, write: (directory: string) 
   })
 }
 
+/** Gives a file that was flushed another name, on the same file system. When the promise resolves, a crash does not undo it. */
+export async function moveFileDurably(from: string, to: string): Promise<void> {
+  await explained(to, async () => {
+    await mkdir(dirname(to), { recursive: true })
+    await rename(from, to)
+    await flushDirectory(dirname(to))
+  })
+}
+
 /** A name that no one else uses, in the same folder (a rename does not cross file systems). */
 function asideName(target: string): string {
   return join(dirname(target), `${asidePrefix(target)}${process.pid}.${randomUUID().slice(0, 8)}.partial`)

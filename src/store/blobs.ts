@@ -1,9 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { codeOf, writeFileDurably } from '../files.ts'
+import { codeOf, moveFileDurably, writeFileDurably } from '../files.ts'
+
+/** How the names of contents begin that are not whole yet. */
+const incoming = 'incoming-'
 
 /** Contents of files, each under its SHA-256: the same content is kept once. */
 export class Blobs {
@@ -18,6 +21,32 @@ export class Blobs {
     const sha256 = createHash('sha256').update(content).digest('hex')
     if (!await this.has(sha256)) await writeFileDurably(this.path(sha256), content)
     return sha256
+  }
+
+  /**
+   * Puts a content that comes in pieces; only one of them is in memory.
+   * @throws what `source` throws, with nothing kept
+   */
+  async putStream(source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; bytes: number }> {
+    const aside = join(this.#root, `${incoming}${randomUUID()}`)
+    const hash = createHash('sha256')
+    let bytes = 0
+    await writeFileDurably(aside, async (file) => {
+      for await (const piece of source) {
+        hash.update(piece)
+        bytes += piece.length
+        await file.appendFile(piece)
+      }
+    })
+    const sha256 = hash.digest('hex')
+    await moveFileDurably(aside, this.path(sha256))
+    return { sha256, bytes }
+  }
+
+  /** Removes what a killed process left of contents that were coming in. Not while one comes. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.#root).catch(() => [])
+    for (const name of names.filter((name) => name.includes(incoming))) await rm(join(this.#root, name), { force: true })
   }
 
   async has(sha256: string): Promise<boolean> {
