@@ -137,9 +137,6 @@ function columnType(type: Columns[string], dialect: DialectName): [kind: Kind, b
   }
 }
 
-/** Any number, the same for every version: who migrates a database of PostgreSQL waits for whoever does. */
-const migrationLock = 7_461_921
-
 /**
  * Brings the tables up to date; what was done before is passed over. Several processes may do so at once.
  * @param place what the database is called in errors
@@ -147,7 +144,6 @@ const migrationLock = 7_461_921
  */
 export async function migrate(database: Kysely<Tables>, dialect: DialectName, place: string): Promise<void> {
   await database.transaction().execute(async (transaction) => {
-    if (dialect === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(migrationLock)})`.execute(transaction)
     await transaction.schema.createTable('migrations').ifNotExists()
       .addColumn('name', 'text', (column) => column.primaryKey().notNull())
       .execute()

@@ -1,58 +1,82 @@
-/** PostgreSQL behind kysely: a pool for reads and transactions, and one connection for the group commit. */
-import {
-  PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler,
-  type CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult, type TransactionSettings,
-} from 'kysely'
+import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type Dialect } from 'kysely'
 import pg from 'pg'
 import { UserError } from '../errors.ts'
+import { ExpiringSession, type Database, type Session } from './database.ts'
+import { dialectOf } from './dialect.ts'
 import { explainPostgres } from './errors.ts'
 import { GroupCommit, type Write } from './group-commit.ts'
-import { statementOf, type Statement, type StatementResult } from './statement.ts'
+import type { Statement, StatementResult } from './statement.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database` */
   readonly url: string
-  /** A transaction without a statement for so long is ended: others may wait for its locks. */
+  /** A transaction without a statement for so long is undone. */
   readonly idleMilliseconds: number
 }
 
 const poolSize = 8
 const connectMilliseconds = 10_000
+/** Any number of our own: whoever holds this lock of the database writes. So a transaction's reads hold until its end, as in SQLite. */
+const takeTurn = 'select pg_advisory_xact_lock(7461922)'
 
-/** A database of PostgreSQL. */
-export class PostgresDatabase {
+/** A database of PostgreSQL: a pool for reads and transactions, one connection for the group commit. */
+export class PostgresDatabase implements Database {
   readonly writes: GroupCommit
   readonly #pool: pg.Pool
   readonly #writer: pg.Pool
+  readonly #idleMilliseconds: number
   /** Where it is, for people: without the password. */
   readonly #place: string
 
+  /** Connects when it is first asked for something. @throws UserError where the URL is none */
   constructor({ url, idleMilliseconds }: PostgresOptions) {
     this.#place = placeOf(url)
-    const config: pg.PoolConfig = {
-      connectionString: url,
-      connectionTimeoutMillis: connectMilliseconds,
-      idle_in_transaction_session_timeout: idleMilliseconds,
-      application_name: 'posttrain',
-      types,
-    }
+    this.#idleMilliseconds = idleMilliseconds
+    const config: pg.PoolConfig = { connectionString: url, connectionTimeoutMillis: connectMilliseconds, application_name: 'posttrain', types }
     this.#pool = openPool({ ...config, max: poolSize })
     // Pipelined: a group goes out at once and costs one round trip.
     this.#writer = openPool({ ...config, max: 1, pipeline: true })
-    this.writes = new GroupCommit(async (writes) => await this.#explained(async () => await this.#commit(writes)))
+    this.writes = new GroupCommit((writes) => this.#explained(() => this.#commit(writes)))
   }
 
-  async connect(): Promise<pg.PoolClient> {
-    return await this.#explained(async () => await this.#pool.connect())
+  async read({ sql, parameters }: Statement): Promise<StatementResult> {
+    return await this.#explained(async () => resultOf(await this.#pool.query(sql, [...parameters])))
   }
 
-  async execute(client: pg.PoolClient, { sql, parameters }: Statement): Promise<StatementResult> {
-    return await this.#explained(async () => resultOf(await client.query(sql, [...parameters])))
+  async begin(): Promise<Session> {
+    return new ExpiringSession(await this.#begin('begin', takeTurn), this.#idleMilliseconds)
+  }
+
+  async beginReading(): Promise<Session> {
+    return await this.#begin('begin isolation level repeatable read read only')
   }
 
   async close(): Promise<void> {
     await this.writes.settled()
     await Promise.all([this.#writer.end(), this.#pool.end()])
+  }
+
+  async #begin(...beginning: readonly string[]): Promise<Session> {
+    const client = await this.#explained(() => this.#pool.connect())
+    const execute = ({ sql, parameters }: Statement): Promise<StatementResult> =>
+      this.#explained(async () => resultOf(await client.query(sql, [...parameters])))
+    const end = async (sql: string): Promise<void> => {
+      await execute({ sql, parameters: [] })
+      client.release()
+    }
+    const rollback = async (): Promise<void> => {
+      await end('rollback').catch((error: unknown) => {
+        client.release(true)
+        throw error
+      })
+    }
+    try {
+      for (const sql of beginning) await execute({ sql, parameters: [] })
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+    return { execute, rollback, commit: () => end('commit') }
   }
 
   async #commit(writes: readonly Write[]): Promise<PromiseSettledResult<readonly StatementResult[]>[]> {
@@ -97,6 +121,7 @@ async function commitGroup(
 async function transaction(client: pg.PoolClient, statements: Write): Promise<StatementResult[]> {
   const settled = await Promise.allSettled([
     client.query('begin'),
+    client.query(takeTurn),
     ...statements.map(({ sql, parameters }) => client.query(sql, [...parameters])),
     client.query('commit'),
   ])
@@ -104,7 +129,7 @@ async function transaction(client: pg.PoolClient, statements: Write): Promise<St
     if (result.status === 'rejected') throw result.reason
     return resultOf(result.value)
   })
-  return results.slice(1, -1)
+  return results.slice(2, -1)
 }
 
 function resultOf({ rows, rowCount }: pg.QueryResult): StatementResult {
@@ -121,7 +146,8 @@ const types: pg.CustomTypesConfig = {
 
 function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(config)
-  // An idle connection that breaks is replaced by the next that is asked for.
+  // A connection that breaks fails what is asked of it next, and another takes its place.
+  pool.on('connect', (client) => { client.on('error', () => undefined) })
   pool.on('error', () => undefined)
   return pool
 }
@@ -140,74 +166,9 @@ function placeOf(url: string): string {
 
 /** A kysely dialect over a database of PostgreSQL. */
 export function postgresDialect(database: PostgresDatabase): Dialect {
-  return {
+  return dialectOf(database, {
     createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new PostgresDriver(database),
     createIntrospector: (kysely) => new PostgresIntrospector(kysely),
     createQueryCompiler: () => new PostgresQueryCompiler(),
-  }
-}
-
-class PostgresConnection implements DatabaseConnection {
-  readonly #database: PostgresDatabase
-  readonly #client: pg.PoolClient
-
-  constructor(database: PostgresDatabase, client: pg.PoolClient) {
-    this.#database = database
-    this.#client = client
-  }
-
-  async executeQuery<Result>(query: CompiledQuery): Promise<QueryResult<Result>> {
-    const { rows, changes } = await this.#database.execute(this.#client, statementOf(query))
-    return { rows: rows as Result[], numAffectedRows: BigInt(changes) }
-  }
-
-  async *streamQuery<Result>(): AsyncIterableIterator<QueryResult<Result>> {
-    throw new Error('rows are read by pages, not streamed')
-  }
-
-  async run(sql: string): Promise<void> {
-    await this.#database.execute(this.#client, { sql, parameters: [] })
-  }
-
-  release(): void {
-    // A client in the middle of a transaction, or a broken one, is of no use to the next.
-    this.#client.release(this.#client.getTransactionStatus() !== 'I')
-  }
-}
-
-class PostgresDriver implements Driver {
-  readonly #database: PostgresDatabase
-
-  constructor(database: PostgresDatabase) {
-    this.#database = database
-  }
-
-  async init(): Promise<void> {}
-
-  async acquireConnection(): Promise<PostgresConnection> {
-    return new PostgresConnection(this.#database, await this.#database.connect())
-  }
-
-  async releaseConnection(connection: PostgresConnection): Promise<void> {
-    connection.release()
-  }
-
-  /** What only reads sees one moment of the database, as with SQLite. */
-  async beginTransaction(connection: PostgresConnection, { accessMode, isolationLevel }: TransactionSettings): Promise<void> {
-    const level = isolationLevel ?? (accessMode === 'read only' ? 'repeatable read' : 'read committed')
-    await connection.run(`start transaction isolation level ${level} ${accessMode ?? 'read write'}`)
-  }
-
-  async commitTransaction(connection: PostgresConnection): Promise<void> {
-    await connection.run('commit')
-  }
-
-  async rollbackTransaction(connection: PostgresConnection): Promise<void> {
-    await connection.run('rollback')
-  }
-
-  async destroy(): Promise<void> {
-    await this.#database.close()
-  }
+  })
 }

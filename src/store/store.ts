@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Kysely, type Compilable } from 'kysely'
 import { acquireLock } from '../train/lock.ts'
 import { Blobs } from './blobs.ts'
-import type { GroupCommit } from './group-commit.ts'
+import type { Database } from './database.ts'
 import { migrate, type DialectName } from './migrations.ts'
 import { PostgresDatabase, postgresDialect } from './postgres.ts'
 import type { Tables } from './schema.ts'
@@ -19,8 +19,9 @@ import { statementOf } from './statement.ts'
 export interface Store extends AsyncDisposable {
   /**
    * Reads, and transactions of several steps. A read does not wait for writes, nor for other reads; within a transaction
-   * that has the access mode `read only` all of them see the same moment. A single write goes the way of `write`.
-   * Inside a transaction, wait for nothing that writes outside of it: in SQLite one writes at a time.
+   * that has the access mode `read only` all of them see the same moment. A single write goes the way of `write`. Of the
+   * other transactions there is one at a time, and no write beside it: what it has read holds until its end. So wait for
+   * nothing in it that writes outside of it.
    */
   readonly db: Kysely<Tables>
   /**
@@ -45,10 +46,6 @@ export interface StoreOptions {
   readonly exclusive?: boolean | undefined
   /** A transaction without a statement for so long is undone. */
   readonly idleMilliseconds?: number | undefined
-}
-
-interface Database {
-  readonly writes: GroupCommit
 }
 
 /** Opens the store and brings its tables up to date. @throws StoreError where it cannot be opened */
