@@ -24,7 +24,7 @@ export interface Adapter {
 /** What is registered: `facts` are what `LiveModel.inspect` found. */
 export type NewAdapter =
   & Pick<Adapter, 'directory' | 'facts' | 'source'>
-  & Partial<Pick<Adapter, 'id' | 'jobId' | 'parentId' | 'pinned' | 'metrics'>>
+  & { readonly [Key in 'id' | 'jobId' | 'parentId' | 'pinned' | 'metrics']?: Adapter[Key] | undefined }
 
 /** What a name stands for. */
 export interface Resolved {

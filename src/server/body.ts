@@ -50,10 +50,10 @@ function deepest(issue: Issue): Issue {
 function issueError(issue: Issue, schema: z.ZodType): ApiError {
   if (issue.code === 'unrecognized_keys') return unknownKey(issue, schema)
   const param = pathText(issue.path)
-  const message = issue.code === 'invalid_type' && issue.input === undefined
-    ? `${param === '' ? 'the body' : param} is missing`
-    : `${param === '' ? 'the body' : param}: ${issue.message}${shown(issue)}`
-  return new ApiError(400, message, { param: param === '' ? undefined : param, code: 'invalid_value' })
+  const what = param === '' ? 'the body' : param
+  const isMissing = issue.code === 'invalid_type' && issue.input === undefined
+  const why = issue.code === 'invalid_key' ? issue.issues[0]!.message : issue.message
+  return new ApiError(400, isMissing ? `${what} is missing` : `${what}: ${why}${shown(issue)}`, { param: param === '' ? undefined : param, code: 'invalid_value' })
 }
 
 function unknownKey(issue: z.core.$ZodIssueUnrecognizedKeys, schema: z.ZodType): ApiError {

@@ -24,6 +24,8 @@ export interface ServerContext {
   /** Notes a fault of ours: clients are told only that there was one. */
   onFault(error: unknown, requestId: string): void
   readonly settings: ServerSettings
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
 }
 
 export interface ServerSettings {
@@ -45,3 +47,4 @@ export interface RequestVariables {
     readonly requestId: string
   }
 }
+

@@ -82,6 +82,11 @@ export class Inference {
     this.#running.add(settled)
   }
 
+  /** Whether the server is about to stop. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
   /** Takes no more requests, lets those that run end within the time, and cuts off the rest. @param grace milliseconds */
   async drain(grace: number): Promise<void> {
     this.#draining = true

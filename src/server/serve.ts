@@ -1,0 +1,178 @@
+/** A server from start to end: what it opens, in which order, and closes again. */
+import { mkdir } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { basename, join, resolve } from 'node:path'
+import { createAdaptorServer } from '@hono/node-server'
+import { messageOf, UserError } from '../errors.ts'
+import { Capture } from '../feedback/capture.ts'
+import { codeOf } from '../files.ts'
+import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
+import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
+import { Audit } from '../registry/audit.ts'
+import { Keys } from '../registry/keys.ts'
+import { checkName } from '../registry/names.ts'
+import { openStore } from '../store/index.ts'
+import { createApp } from './app.ts'
+import { limitConnections, timeouts, type ConnectionLimits } from './connections.ts'
+import type { ServerContext } from './context.ts'
+import { isLoopback } from './guard.ts'
+import { Inference } from './inference/inference.ts'
+import { Metrics } from './metrics.ts'
+import { allRoutes } from './routes/index.ts'
+
+export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads' | 'maxAdapters' | 'maxRows' | 'maxRank'> {
+  /** Hugging Face id, directory, .gguf file or `package:NAME`. */
+  readonly model: string
+  /** The base's name in the API; made from `model` unless given. */
+  readonly name?: string | undefined
+  /** Everything that outlives the server lies under it. */
+  readonly directory: string
+  /** `postgres://…` in place of a database file in the directory. */
+  readonly database?: string | undefined
+  /** 127.0.0.1 unless given. */
+  readonly host?: string | undefined
+  /** 0 takes a free one; 8000 unless given. */
+  readonly port?: number | undefined
+  /** Adapters to be served, by name. */
+  readonly adapters?: Readonly<Record<string, string>> | undefined
+  /** Folders besides `directory`/adapters under which `lora_path` may lie. */
+  readonly adapterRoots?: readonly string[] | undefined
+  /** Names besides those of loopback under which the server may be called. */
+  readonly allowedHosts?: readonly string[] | undefined
+  /** Calls from this machine need a key too. Where `host` is not loopback every call needs one anyway. */
+  readonly requireKey?: boolean | undefined
+  /** Whether completions are stored, where requests do not opt out. */
+  readonly store?: boolean | undefined
+  readonly retentionDays?: number | undefined
+  readonly redact?: boolean | undefined
+  /** Networks (CIDR) that addresses in requests may be of, though they are private. */
+  readonly allowedAddresses?: readonly string[] | undefined
+  /** Most answers that are computed or wait at once; 512 unless given. */
+  readonly maxAnswers?: number | undefined
+  /** How long running answers may go on when the server is closed, in milliseconds; 30 s unless given. */
+  readonly graceTime?: number | undefined
+  readonly connections?: ConnectionLimits | undefined
+  /** Hears of what an operator should know. */
+  readonly log?: ((line: string) => void) | undefined
+  /** How the model is opened: a test's may be another. */
+  readonly openModel: (ref: string, options: LiveOptions) => Promise<LiveModel>
+}
+
+export interface RunningServer extends AsyncDisposable {
+  /** `http://127.0.0.1:8000` */
+  readonly url: string
+  readonly context: ServerContext
+  /** Stops taking calls, lets running answers end within the grace time, and closes what was opened. */
+  close(): Promise<void>
+}
+
+/** Starts a server; it answers when the promise resolves. @throws UserError where something of it cannot be opened */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  await using opened = new AsyncDisposableStack()
+  const log = options.log ?? (() => undefined)
+  const context = await openContext(options, opened, log)
+  const { host = '127.0.0.1', port = 8000 } = options
+  const app = createApp(context, allRoutes, {
+    guard: {
+      allowedHosts: [...(options.allowedHosts ?? []), ...(host === '0.0.0.0' || host === '::' ? [] : [bracketed(host)])],
+      requireKey: options.requireKey === true || !(host === 'localhost' || isLoopback(host)),
+      verifyKey: async (key) => context.keys.verify(key),
+    },
+  })
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: timeouts(options.connections) }) as Server
+  limitConnections(server, options.connections)
+  const address = await listen(server, host, port)
+  const stack = opened.move()
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => closing ??= shutDown(server, context, stack, options.graceTime ?? 30_000)
+  return { url: `http://${bracketed(address.address)}:${address.port}`, context, close, [Symbol.asyncDispose]: close }
+}
+
+async function openContext(options: ServerOptions, opened: AsyncDisposableStack, log: (line: string) => void): Promise<ServerContext> {
+  const directory = resolve(options.directory)
+  const adapterRoots = [join(directory, 'adapters'), ...(options.adapterRoots ?? []).map((root) => resolve(root))]
+  for (const root of adapterRoots) await mkdir(root, { recursive: true })
+  const modelName = options.name ?? nameOf(options.model)
+  const store = opened.use(await openStore({ directory, url: options.database }))
+  const { precision, threads, maxAdapters, maxRank, maxRows } = options
+  const model = opened.use(await options.openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
+  const adapters = await AdapterRegistry.open(store, modelName)
+  const capture = new Capture(store, {
+    enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: options.redact === false ? { enabled: false } : {}, log,
+  })
+  opened.defer(async () => capture.close())
+  const metrics = new Metrics(model, store)
+  const context: ServerContext = {
+    store, model, adapters, capture, metrics,
+    keys: new Keys(store),
+    audit: new Audit(store),
+    inference: new Inference(model, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512 }),
+    onFault: (error, requestId) => { log(`${requestId}: ${error instanceof Error ? error.stack ?? error.message : messageOf(error)}`) },
+    settings: { modelName, modelRef: options.model, directory, adapterRoots },
+    startedAt: Date.now(),
+  }
+  await registerAdapters(options.adapters ?? {}, context)
+  await pinAdapters(context, log)
+  return context
+}
+
+/** Registers the operator's adapters, in the place of those that had their names when the server last ran. */
+async function registerAdapters(named: Readonly<Record<string, string>>, { adapters, model }: ServerContext): Promise<void> {
+  for (const [id, path] of Object.entries(named)) {
+    const directory = resolve(path)
+    await adapters.replace({ id: checkName(id, 'adapter'), directory, facts: await model.inspect(directory), source: 'command_line' })
+  }
+}
+
+async function pinAdapters({ adapters, model }: ServerContext, log: (line: string) => void): Promise<void> {
+  for (const adapter of adapters.list().filter(({ pinned }) => pinned)) {
+    await model.pin(referenceTo(adapter)).catch((error: unknown) => { log(`adapter ${adapter.id} could not be pinned: ${messageOf(error)}`) })
+  }
+}
+
+/** What a model is called in the API: the hub's id, the package's name, the file's or the folder's. */
+function nameOf(ref: string): string {
+  if (ref.startsWith('package:')) return ref.slice('package:'.length)
+  const isPath = /^[./~]|\.gguf$|\\|^[A-Za-z]:/.test(ref)
+  return isPath ? basename(resolve(ref)).replace(/\.gguf$/i, '') : ref
+}
+
+async function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+  server.once('error', reject)
+  server.listen(port, host, () => { resolve(undefined) })
+  try {
+    await promise
+    server.off('error', reject)
+    return server.address() as AddressInfo
+  } catch (error) {
+    throw listenError(error, host, port)
+  }
+}
+
+function listenError(error: unknown, host: string, port: number): unknown {
+  const where = `${bracketed(host)}:${port}`
+  switch (codeOf(error)) {
+    case 'EADDRINUSE': return new UserError(`Port ${port} of ${host} is in use: stop what listens there, or give another with --port (0 takes a free one)`, { cause: error })
+    case 'EACCES': return new UserError(`Listening on ${where} is not permitted: ports below 1024 need special rights. Give another with --port`, { cause: error })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND': return new UserError(`This machine has no address ${host}: give one that it has with --host (127.0.0.1, 0.0.0.0)`, { cause: error })
+    default: return error
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+async function shutDown(server: Server, { inference }: ServerContext, opened: AsyncDisposableStack, grace: number): Promise<void> {
+  const closed = new Promise((resolve) => { server.close(resolve) })
+  await inference.drain(grace)
+  // Answers that were written are on their way; what has not been read shortly is not waited for.
+  const timer = setTimeout(() => { server.closeAllConnections() }, 1000)
+  server.closeIdleConnections()
+  await closed
+  clearTimeout(timer)
+  await opened.disposeAsync()
+}
