@@ -19,8 +19,10 @@ export const migrations: readonly Migration[] = [
     async up(database, dialect) {
       const table = (name: string, columns: Columns, unique: readonly string[][] = []): Promise<void> =>
         createTable(database, dialect, name, columns, unique)
+      const indexNamed = (name: string, table: string, columns: string[]): Promise<void> =>
+        database.schema.createIndex(name).on(table).columns(columns).execute()
       const index = (table: string, ...columns: string[]): Promise<void> =>
-        database.schema.createIndex(`${table}_by_${columns.join('_')}`).on(table).columns(columns).execute()
+        indexNamed(`${table}_by_${columns.join('_')}`, table, columns)
 
       await table('completions', {
         id: 'key', created_at: 'integer!', source: 'text!', kind: 'text!', model: 'text!', adapter_id: 'text', alias: 'text',
@@ -36,7 +38,7 @@ export const migrations: readonly Migration[] = [
       await index('completions', 'prompt_hash')
       await index('completions', 'expires_at')
       // What filters ask of the completions that feedback speaks of: answered without their texts.
-      await index('completions', 'id', 'created_at', 'alias', 'adapter_id', 'model', 'user_id')
+      await indexNamed('completions_filter', 'completions', ['id', 'created_at', 'alias', 'adapter_id', 'model', 'user_id'])
       await table('choices', {
         completion_id: 'text!', position: 'integer!', message_json: 'text', message_hash: 'text!', finish_reason: 'text!',
       }, [['completion_id', 'position']])
@@ -45,13 +47,14 @@ export const migrations: readonly Migration[] = [
         tags_json: 'text!', user_id: 'text', idempotency_key: 'text', superseded: 'integer!',
       }, [['idempotency_key']])
       await index('feedback', 'completion_id')
-      await index('feedback', 'name', 'superseded', 'number', 'created_at', 'completion_id')
+      await indexNamed('feedback_filter', 'feedback', ['name', 'superseded', 'number', 'created_at', 'completion_id'])
       await index('feedback', 'created_at')
       await index('feedback', 'user_id')
       await table('tags', {
         completion_id: 'text!', feedback_id: 'text!', key: 'text!', value: 'text!', created_at: 'integer!',
       }, [['completion_id', 'feedback_id', 'key']])
-      await index('tags', 'key', 'value', 'created_at', 'completion_id')
+      await indexNamed('tags_filter', 'tags', ['key', 'value', 'created_at', 'completion_id'])
+      await index('tags', 'feedback_id')
 
       await table('datasets', {
         id: 'key', created_at: 'integer!', name: 'text!', version: 'integer!', kind: 'text!', filter_json: 'text!', report_json: 'text!',

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Kysely, type Compilable } from 'kysely'
+import { Kysely, sql, type Compilable } from 'kysely'
 import { acquireLock } from '../train/lock.ts'
 import { Blobs } from './blobs.ts'
 import type { Database } from './database.ts'
@@ -73,6 +73,8 @@ export async function openStore({ directory, url, exclusive = false, idleMillise
   async function opened({ writes }: Database, db: Kysely<Tables>, dialect: DialectName, place: string): Promise<Store> {
     try {
       await migrate(db, dialect, place)
+      // Statistics, by which queries are planned, where tables have grown much since the last ones. PostgreSQL makes them by itself.
+      if (dialect === 'sqlite') await sql`pragma optimize = 0x10002`.execute(db)
     } catch (error) {
       await db.destroy()
       throw error
