@@ -3,9 +3,12 @@ import { z } from 'zod'
 import { nearest } from '../errors.ts'
 import { ApiError } from './errors.ts'
 
+/** Most bytes of a JSON body. */
+const maxJsonBytes = 10_000_000
+
 /**
  * The request's JSON body, checked.
- * @throws ApiError 400 whose `param` is the path of the key that is wrong
+ * @throws ApiError 413 for one that is too large; 400 whose `param` is the path of the key that is wrong
  */
 export async function readJson<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   return checked(await parseJson(c), schema)
@@ -22,12 +25,31 @@ export function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema):
 }
 
 async function parseJson(c: Context, whereEmpty = ''): Promise<unknown> {
-  const text = await c.req.text()
+  const text = await readText(c)
   try {
     return JSON.parse(text.trim() === '' ? whereEmpty : text)
   } catch (error) {
     throw new ApiError(400, `The body is not valid JSON: ${(error as SyntaxError).message}`, { code: 'invalid_json', cause: error })
   }
+}
+
+/** @throws ApiError 413 as soon as there is more than may be, whether the header says so or not */
+async function readText(c: Context): Promise<string> {
+  if (Number(c.req.header('content-length') ?? 0) > maxJsonBytes) throw tooLarge()
+  const { body } = c.req.raw
+  if (body === null) return ''
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of body as AsyncIterable<Uint8Array>) {
+    bytes += part.length
+    if (bytes > maxJsonBytes) throw tooLarge()
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString()
+}
+
+function tooLarge(): ApiError {
+  return new ApiError(413, `The body has more than ${maxJsonBytes} bytes`, { code: 'body_too_large' })
 }
 
 /** @throws ApiError 400 as `readJson` does */

@@ -34,7 +34,7 @@ export function limitConnections(server: Server, { most = 1024, bodyTime = 30_00
 
 function endSlowBody(request: IncomingMessage, time: number): void {
   if (request.complete || (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined)) return
-  const timer = setTimeout(() => { if (!request.complete) request.destroy() }, time)
+  const timer = setTimeout(() => { if (!request.complete) request.destroy() }, time).unref()
   const done = (): void => { clearTimeout(timer) }
   request.once('end', done)
   request.once('close', done)

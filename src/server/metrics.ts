@@ -1,5 +1,6 @@
 /** What Prometheus reads at /metrics. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel, LiveStats } from '../generate/live-model.ts'
 import type { Store } from '../store/index.ts'
 
@@ -14,7 +15,7 @@ export class Metrics {
   readonly #firstToken: Histogram
   readonly #betweenTokens: Histogram
 
-  constructor(model: Pick<LiveModel, 'stats'>, store: Store) {
+  constructor(model: Pick<LiveModel, 'stats'>, store: Store, capture: Pick<Capture, 'counts'>) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
     this.#requests = new Counter({
@@ -31,6 +32,7 @@ export class Metrics {
     })
     registerEngine(this.registry, model)
     registerStore(this.registry, store)
+    registerCapture(this.registry, capture)
   }
 
   request(method: string, route: string, status: number, seconds: number): void {
@@ -94,6 +96,15 @@ function registerEngine(registry: Registry, model: Pick<LiveModel, 'stats'>): vo
 }
 
 function registerStore(registry: Registry, store: Store): void {
+  for (const [table, help] of [['adapters', 'Adapters that can be asked for'], ['feedback', 'Feedback that is stored']] as const) {
+    new Gauge({
+      name: `posttrain_${table}_stored`, help, registers: [registry],
+      async collect() {
+        const { count } = await store.db.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+        this.set(Number(count))
+      },
+    })
+  }
   new Gauge({
     name: 'posttrain_jobs', help: 'Fine-tuning jobs, by status', labelNames: ['status'], registers: [registry],
     async collect() {
@@ -102,11 +113,16 @@ function registerStore(registry: Registry, store: Store): void {
       for (const { status, count } of rows) this.set({ status }, Number(count))
     },
   })
-  new Gauge({
-    name: 'posttrain_adapters_registered', help: 'Adapters that can be asked for', registers: [registry],
-    async collect() {
-      const { count } = await store.db.selectFrom('adapters').select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
-      this.set(Number(count))
+}
+
+function registerCapture(registry: Registry, { counts }: Pick<Capture, 'counts'>): void {
+  new Counter({
+    name: 'posttrain_completions_recorded_total', help: 'Completions that were to be stored, and whether they were',
+    labelNames: ['outcome'], registers: [registry],
+    collect() {
+      this.reset()
+      this.inc({ outcome: 'stored' }, counts.recorded)
+      this.inc({ outcome: 'failed' }, counts.failed)
     },
   })
 }

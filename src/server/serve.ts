@@ -10,8 +10,10 @@ import { codeOf } from '../files.ts'
 import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
 import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
 import { Audit } from '../registry/audit.ts'
+import { Jobs } from '../registry/jobs.ts'
 import { Keys } from '../registry/keys.ts'
 import { checkName } from '../registry/names.ts'
+import type { Webhook } from '../registry/webhooks.ts'
 import { openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
 import { limitConnections, timeouts, type ConnectionLimits } from './connections.ts'
@@ -48,6 +50,10 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly redact?: boolean | undefined
   /** Networks (CIDR) that addresses in requests may be of, though they are private. */
   readonly allowedAddresses?: readonly string[] | undefined
+  /** Told of every job that ends; its address may be any. */
+  readonly webhook?: Webhook | undefined
+  /** The fewest rows of a training file; 10 unless given, as OpenAI has it. */
+  readonly minimumTrainingRows?: number | undefined
   /** Most answers that are computed or wait at once; 512 unless given. */
   readonly maxAnswers?: number | undefined
   /** How long running answers may go on when the server is closed, in milliseconds; 30 s unless given. */
@@ -74,11 +80,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const context = await openContext(options, opened, log)
   const { host = '127.0.0.1', port = 8000 } = options
   const app = createApp(context, allRoutes, {
-    guard: {
-      allowedHosts: [...(options.allowedHosts ?? []), ...(host === '0.0.0.0' || host === '::' ? [] : [bracketed(host)])],
-      requireKey: options.requireKey === true || !(host === 'localhost' || isLoopback(host)),
-      verifyKey: async (key) => context.keys.verify(key),
-    },
+    allowedHosts: [...(options.allowedHosts ?? []), ...(host === '0.0.0.0' || host === '::' ? [] : [bracketed(host)])],
+    requireKey: options.requireKey === true || !(host === 'localhost' || isLoopback(host)),
+    verifyKey: async (key) => context.keys.verify(key),
   })
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: timeouts(options.connections) }) as Server
   limitConnections(server, options.connections)
@@ -102,9 +106,15 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: options.redact === false ? { enabled: false } : {}, log,
   })
   opened.defer(async () => capture.close())
-  const metrics = new Metrics(model, store)
+  const metrics = new Metrics(model, store, capture)
+  const jobs = opened.use(await Jobs.open({
+    store, adapters, inspect: (adapter) => model.inspect(adapter),
+    settings: { directory, modelRef: options.model, adapterRoot: adapterRoots[0]!, minimumRows: options.minimumTrainingRows },
+    webhooks: { operator: options.webhook, allow: options.allowedAddresses },
+    onFault: (error) => { log(error instanceof Error ? error.stack ?? error.message : messageOf(error)) },
+  }))
   const context: ServerContext = {
-    store, model, adapters, capture, metrics,
+    store, model, adapters, capture, metrics, jobs,
     keys: new Keys(store),
     audit: new Audit(store),
     inference: new Inference(model, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512 }),
