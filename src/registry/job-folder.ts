@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, cp, link, readdir, rm } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { codeOf, replaceDirectory } from '../files.ts'
+import { runPaths } from '../train/run-folder.ts'
 
 /** Where a job keeps what it works with: under `<directory>/jobs/<id>`. */
 export interface JobFolder {
@@ -67,7 +68,11 @@ export async function readJobData({ data }: JobFolder): Promise<JobData> {
   return { train: find('train.')!, eval: find('eval.'), parent: find('parent') }
 }
 
-/** Removes the rows of a job that has ended, and what its run has kept of them. */
-export async function removeJobData({ data, run }: JobFolder): Promise<void> {
-  for (const path of [data, join(run, 'samples.jsonl'), join(run, 'checkpoints')]) await rm(path, { recursive: true, force: true })
+/**
+ * Removes what a job that has ended no longer needs: its rows, the checkpoints to go on from.
+ * @param rowsOfUsers whether the rows were users' own: what the run kept of them goes too
+ */
+export async function removeJobData({ data, run }: JobFolder, rowsOfUsers: boolean): Promise<void> {
+  const { checkpoints, samples } = runPaths(run)
+  for (const path of [data, checkpoints, ...(rowsOfUsers ? [samples] : [])]) await rm(path, { recursive: true, force: true })
 }

@@ -2,6 +2,7 @@ import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel } from '../generate/live-model.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Audit } from '../registry/audit.ts'
+import type { Jobs } from '../registry/jobs.ts'
 import type { Keys } from '../registry/keys.ts'
 import type { Store } from '../store/index.ts'
 import type { Inference } from './inference/inference.ts'
@@ -18,6 +19,8 @@ export interface ServerContext {
   readonly capture: Capture
   readonly keys: Keys
   readonly audit: Audit
+  /** Fine-tuning jobs, and the files that they are made of. */
+  readonly jobs: Jobs
   /** The way of completions to the model. */
   readonly inference: Inference
   readonly metrics: Metrics

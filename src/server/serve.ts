@@ -8,6 +8,7 @@ import { messageOf, UserError } from '../errors.ts'
 import { Capture } from '../feedback/capture.ts'
 import { codeOf } from '../files.ts'
 import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
+import { openLiveModel } from '../generate/open-live-model.ts'
 import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
 import { Audit } from '../registry/audit.ts'
 import { Jobs } from '../registry/jobs.ts'
@@ -61,8 +62,8 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly connections?: ConnectionLimits | undefined
   /** Hears of what an operator should know. */
   readonly log?: ((line: string) => void) | undefined
-  /** How the model is opened: a test's may be another. */
-  readonly openModel: (ref: string, options: LiveOptions) => Promise<LiveModel>
+  /** In place of the engine: a model that a test is in command of. */
+  readonly openModel?: ((ref: string, options: LiveOptions) => Promise<LiveModel>) | undefined
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -99,8 +100,8 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   for (const root of adapterRoots) await mkdir(root, { recursive: true })
   const modelName = options.name ?? nameOf(options.model)
   const store = opened.use(await openStore({ directory, url: options.database }))
-  const { precision, threads, maxAdapters, maxRank, maxRows } = options
-  const model = opened.use(await options.openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
+  const { precision, threads, maxAdapters, maxRank, maxRows, openModel = openLiveModel } = options
+  const model = opened.use(await openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
   const adapters = await AdapterRegistry.open(store, modelName)
   const capture = new Capture(store, {
     enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: options.redact === false ? { enabled: false } : {}, log,

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import type { DataKindName } from '../data/kinds.ts'
+import { methods } from '../methods/index.ts'
+import type { RecipeInput } from '../train/recipe.ts'
+import { readJobData, type JobFolder } from './job-folder.ts'
+import { adapterIdOf } from './job-result.ts'
+import type { Job } from './job-states.ts'
+
+/** What a job does, as its row has it. */
+export interface JobPlan {
+  /** With names in the place of paths: the base's, the adapter's to begin with, those of the files. */
+  readonly recipe: RecipeInput
+  /** What its adapter will be called. */
+  readonly adapterId: string
+  /** The adapter that it begins with; null: a new one. */
+  readonly parentId: string | null
+  /** The alias that is to point to its adapter if that is better. */
+  readonly alias: string | undefined
+}
+
+const requestSchema = z.object({
+  suffix: z.string().nullish(),
+  posttrain: z.object({ alias: z.string().optional() }).optional(),
+})
+
+/** @param base the base's name in the API */
+export function planOf({ id, recipe_json, request_json }: Job, base: string): JobPlan {
+  const recipe = JSON.parse(recipe_json) as RecipeInput
+  const { suffix, posttrain } = requestSchema.parse(JSON.parse(request_json))
+  return {
+    recipe,
+    adapterId: adapterIdOf(base, suffix ?? undefined, id),
+    parentId: recipe.adapter?.init ?? null,
+    alias: posttrain?.alias,
+  }
+}
+
+/** The kind of rows that a job learns from. */
+export function kindOfJob({ recipe_json }: Job): DataKindName {
+  return methods[(JSON.parse(recipe_json) as RecipeInput).method]!.rows
+}
+
+/** The recipe of a job with the paths of this machine. @param modelRef what the base is loaded from */
+export async function runRecipe({ recipe }: JobPlan, folder: JobFolder, modelRef: string): Promise<RecipeInput> {
+  const { train, eval: heldOut, parent } = await readJobData(folder)
+  return {
+    ...recipe,
+    model: modelRef,
+    data: train,
+    ...(heldOut !== undefined && { eval: heldOut }),
+    adapter: { ...recipe.adapter, ...(parent !== undefined && { init: parent }) },
+    output: folder.run,
+  }
+}
