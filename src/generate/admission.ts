@@ -1,46 +1,61 @@
 /** Which waiting prompts join the batch, and when. */
 import type { ModelConfig } from '../models/config.ts'
+import { layersOf, slotBytes } from './adapter-slots.ts'
 import { bytesPerPosition } from './cache.ts'
 import type { GenerateRequest } from './completion.ts'
+import type { PackedAdapter } from './packed-adapter.ts'
 import type { Row } from './row.ts'
 
-/** Completions of one prompt that wait for places in the batch. */
+/** Completions of one prompt that wait for places in the batch, or have them. */
 export interface Group {
-  readonly prompt: readonly number[]
+  readonly request: GenerateRequest
+  readonly adapter?: PackedAdapter | undefined
   readonly rows: readonly Row[]
 }
 
-/** Most rows that decode at once. */
-const maxRows = 128
+/** Most rows that decode at once, unless the caller says otherwise. */
+export const maxRows = 128
 /** Most memory that the keys and values of all rows may come to take, in bytes. */
 const cacheBudget = 4 * 2 ** 30
-/** Most prompt positions of one run, padding included. */
-const promptBudget = 2048
+/** Most memory that the slots of the rows' adapters may take, in bytes. */
+const slotBudget = 2 * 2 ** 30
 
-/** How many rows may decode at once: as many as have room in the cache even if each becomes as long as the longest may; at least one. */
-export function batchRows(requests: readonly GenerateRequest[], config: ModelConfig): number {
-  const longest = requests.reduce((most, { prompt, maxTokens }) => Math.max(most, prompt.length + maxTokens), 1)
-  const row = Math.min(longest, config.maxPositions) * bytesPerPosition(config)
-  return Math.max(1, Math.min(maxRows, Math.floor(cacheBudget / row)))
+/**
+ * How many rows may decode at once: as many as have room in the cache even if each becomes as long as the longest may, and
+ * slots for adapters as large as the largest; at least one.
+ */
+export function batchRows(groups: readonly Omit<Group, 'rows'>[], config: ModelConfig, most = maxRows): number {
+  const longest = groups.reduce((length, { request: { prompt, maxTokens } }) => Math.max(length, prompt.length + maxTokens), 1)
+  const inCache = Math.floor(cacheBudget / (Math.min(longest, config.maxPositions) * bytesPerPosition(config)))
+  return Math.max(1, Math.min(most, inCache, rowsWithSlots(groups.map(({ adapter }) => adapter), config)))
+}
+
+function rowsWithSlots(adapters: readonly (PackedAdapter | undefined)[], config: ModelConfig): number {
+  const layers = layersOf(adapters)
+  if (layers === undefined) return Infinity
+  const rank = adapters.reduce((highest, adapter) => Math.max(highest, adapter?.rank ?? 0), 1)
+  return Math.floor(slotBudget / slotBytes(config, layers, rank))
 }
 
 /**
- * Takes as many waiting groups, the longest prompt first, as fit into the batch and into one run; none where the first has
- * to wait for places. A group of more rows than a batch has is split: its prompt is computed once for each part.
+ * Takes waiting groups, in their order, while there are places for them. A group of more rows than an empty batch has is
+ * split: its prompt is computed once for each part.
  * @param waiting what is taken is taken out
- * @param free places in the batch, of `rows`
+ * @param used places of the batch that are taken
+ * @param rowsWith how many rows a batch may have that a group joins, after those taken here
  */
-export function admit(waiting: Group[], free: number, rows: number): Group[] {
-  const admitted: Group[] = []
-  let places = free
+export function admit<G extends Group>(waiting: G[], used: number, rowsWith: (taken: readonly G[], next: G) => number): G[] {
+  const admitted: G[] = []
+  let taken = used
   while (waiting.length > 0) {
     const next = waiting[0]!
-    const fitsRun = admitted.length === 0 || (admitted.length + 1) * admitted[0]!.prompt.length <= promptBudget
-    if (!fitsRun || (next.rows.length > places && places < rows)) break
+    const places = rowsWith(admitted, next) - taken
+    if (next.rows.length > places && taken > 0) break
     if (next.rows.length > places) waiting[0] = { ...next, rows: next.rows.slice(places) }
     else waiting.shift()
-    admitted.push({ ...next, rows: next.rows.slice(0, places) })
-    places -= Math.min(places, next.rows.length)
+    const part = { ...next, rows: next.rows.slice(0, places) }
+    admitted.push(part)
+    taken += part.rows.length
   }
   return admitted
 }

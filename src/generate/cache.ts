@@ -1,6 +1,7 @@
 import type { HostTensor } from '../runtime/program.ts'
 import { cacheNames } from '../models/graph/cached.ts'
 import type { ModelConfig } from '../models/config.ts'
+import { blockLength, free, freeFresh, freshNames, type KeyValueBlock } from './key-value-block.ts'
 
 /** Room grows by this many positions at a time, so that few shapes occur and few copies are made. */
 const granule = 64
@@ -10,12 +11,24 @@ export function bytesPerPosition({ layers, kvHeads, headDim }: ModelConfig): num
   return 2 * layers * kvHeads * headDim * Float32Array.BYTES_PER_ELEMENT
 }
 
+/** A row that joins, its prompt read. */
+export interface NewRow {
+  /** Which of the run's prompts is its. */
+  readonly from: number
+  /** How many of the run's S positions are that prompt's. */
+  readonly length: number
+  /** What comes before them. */
+  readonly before: readonly KeyValueBlock[]
+}
+
 /**
  * Keys and values of the running rows, in the host's memory: for each layer [rows, G, room, D]. The first rows are in
  * use; one that ends is replaced by the last.
  */
-export class KeyValueCache implements Disposable {
+export class KeyValueCache {
   readonly #config: ModelConfig
+  /** The outputs with what each store gets. */
+  readonly #fresh: readonly string[]
   readonly #lengths: number[] = []
   #room = 0
   #capacity = 0
@@ -24,6 +37,7 @@ export class KeyValueCache implements Disposable {
 
   constructor(config: ModelConfig) {
     this.#config = config
+    this.#fresh = freshNames(config.layers)
     this.#stores = Array.from({ length: config.layers * 2 }, () => new Float32Array(0))
   }
 
@@ -40,25 +54,22 @@ export class KeyValueCache implements Disposable {
     return this.#lengths[row]!
   }
 
-  /**
-   * Adds rows with the keys and values of their prompts, which a run returned as [n, G, S, D].
-   * The outputs' memory is given back.
-   * @param rows which of the n prompts each row has, and how many of the S positions are that prompt's
-   */
-  add(outputs: Readonly<Record<string, HostTensor>>, rows: readonly { readonly from: number; readonly length: number }[]): void {
-    this.#reserve(this.rows + rows.length, Math.max(this.#room, ...rows.map(({ length }) => length)))
-    for (const { from, length } of rows) {
+  /** Adds rows with the keys and values of their prompts, whose last positions a run returned as [n, G, S, D]. */
+  add(outputs: Readonly<Record<string, HostTensor>>, rows: readonly NewRow[]): void {
+    const lengths = rows.map(({ length, before }) => before.length * blockLength + length)
+    this.#reserve(this.rows + rows.length, Math.max(this.#room, ...lengths))
+    for (const { from, length, before } of rows) {
       this.#lengths.push(0)
+      for (const block of before) this.#appendBlock(block, this.rows - 1)
       this.#append(outputs, from, this.rows - 1, length)
     }
-    this.#discard(outputs)
   }
 
   /** Appends the one new position of each row, [rows, G, 1, D]. The outputs' memory is given back. */
   extend(outputs: Readonly<Record<string, HostTensor>>): void {
     this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
     for (let row = 0; row < this.rows; row++) this.#append(outputs, row, row, 1)
-    this.#discard(outputs)
+    freeFresh(outputs, this.#config)
   }
 
   /** Takes a row out; the last row moves into its place. */
@@ -70,11 +81,11 @@ export class KeyValueCache implements Disposable {
     this.#lengths.pop()
   }
 
-  /** Gives the memory back at once; the garbage collector would let several rollouts' caches pile up. */
-  [Symbol.dispose](): void {
+  /** Takes all rows out and gives the memory back at once; the garbage collector would let several rollouts' caches pile up. */
+  clear(): void {
     for (const store of this.#stores) free(store)
-    this.#stores = []
-    this.#lengths.length = 0
+    this.#stores = this.#stores.map(() => new Float32Array(0))
+    this.#lengths.length = this.#room = this.#capacity = 0
   }
 
   /**
@@ -95,28 +106,32 @@ export class KeyValueCache implements Disposable {
   }
 
   #append(outputs: Readonly<Record<string, HostTensor>>, from: number, row: number, count: number): void {
-    const { layers, kvHeads, headDim } = this.#config
+    const { kvHeads, headDim } = this.#config
     const start = this.#lengths[row]!
-    for (let layer = 0; layer < layers; layer++) {
-      const { k, v } = cacheNames.fresh(layer)
-      ;[outputs[k]!, outputs[v]!].forEach(({ data, shape }, which) => {
-        const positions = shape[2]!
-        const store = this.#stores[2 * layer + which]!
-        for (let group = 0; group < kvHeads; group++) {
-          const source = (from * kvHeads + group) * positions * headDim
-          const target = ((row * kvHeads + group) * this.#room + start) * headDim
-          store.set((data as Float32Array).subarray(source, source + count * headDim), target)
-        }
-      })
-    }
+    this.#fresh.forEach((name, which) => {
+      const { data, shape } = outputs[name]!
+      const positions = shape[2]!
+      const store = this.#stores[which]!
+      for (let group = 0; group < kvHeads; group++) {
+        const source = (from * kvHeads + group) * positions * headDim
+        const target = ((row * kvHeads + group) * this.#room + start) * headDim
+        store.set((data as Float32Array).subarray(source, source + count * headDim), target)
+      }
+    })
     this.#lengths[row] = start + count
   }
 
-  #discard(outputs: Readonly<Record<string, HostTensor>>): void {
-    for (let layer = 0; layer < this.#config.layers; layer++) {
-      const { k, v } = cacheNames.fresh(layer)
-      for (const name of [k, v]) free(outputs[name]!.data as Float32Array<ArrayBuffer>)
-    }
+  #appendBlock({ values }: KeyValueBlock, row: number): void {
+    const { kvHeads, headDim } = this.#config
+    const start = this.#lengths[row]!
+    const size = blockLength * headDim
+    this.#stores.forEach((store, which) => {
+      for (let group = 0; group < kvHeads; group++) {
+        const source = (which * kvHeads + group) * size
+        store.set(values.subarray(source, source + size), ((row * kvHeads + group) * this.#room + start) * headDim)
+      }
+    })
+    this.#lengths[row] = start + blockLength
   }
 
   /** Makes room for `rows` rows of `positions` positions. */
@@ -138,9 +153,4 @@ export class KeyValueCache implements Disposable {
     this.#room = room
     this.#capacity = capacity
   }
-}
-
-/** Frees the memory behind an array that is not used again, without waiting for the garbage collector. */
-function free(array: Float32Array<ArrayBuffer>): void {
-  array.buffer.transfer(0)
 }

@@ -4,6 +4,7 @@ import { masked } from '../models/graph/forward.ts'
 import { RotaryTable } from '../models/graph/rotary.ts'
 import type { HostTensor } from '../runtime/program.ts'
 import type { KeyValueCache } from './cache.ts'
+import type { BlockPast } from './key-value-block.ts'
 import type { Row } from './row.ts'
 
 type Feeds = Record<string, HostTensor>
@@ -16,6 +17,12 @@ export interface FeedOptions {
    * unless its weights are frozen: 2 keeps a row's bits independent of its batch. The row that is added is a copy.
    */
   readonly leastRows: 1 | 2
+}
+
+/** Tokens of a prompt, and how many come before them. */
+export interface PromptChunk {
+  readonly tokens: readonly number[]
+  readonly before: number
 }
 
 /** The inputs of the cached decoder's graph (models/graph/cached.ts). */
@@ -31,33 +38,35 @@ export class DecoderFeeds {
   }
 
   /**
-   * Prompts to be read whole, each asked for its next token by some rows.
-   * @param askers for each row, which prompt is its
+   * Chunks of prompts, some of which are asked for their next token.
+   * @param length positions of each chunk, padding included, S
+   * @param askers for each row, which chunk is the last of its prompt
+   * @param past what comes before the chunks, where anything does
    */
-  prompts(prompts: readonly (readonly number[])[], askers: readonly number[]): Feeds {
-    const { unusedPast, leastRows } = this.#options
-    const batch = prompts.length
-    const length = Math.max(leastRows, ...prompts.map((prompt) => prompt.length))
+  chunks(chunks: readonly PromptChunk[], length: number, askers: readonly number[], past: BlockPast | undefined): Feeds {
+    const { unusedPast } = this.#options
+    const batch = chunks.length
+    const room = past?.room ?? unusedPast
     const [ids, positions] = [new BigInt64Array(batch * length), new Int32Array(batch * length)]
-    prompts.forEach((prompt, row) => {
-      prompt.forEach((id, i) => {
+    chunks.forEach(({ tokens, before }, row) => {
+      tokens.forEach((id, i) => {
         ids[row * length + i] = BigInt(id)
-        positions[row * length + i] = i
+        positions[row * length + i] = before + i
       })
     })
     return {
       ids: { data: ids, shape: [batch, length] },
-      mask: promptMask(batch, length, this.#config.slidingWindow, unusedPast),
-      lengths: vector([length, unusedPast]),
-      target_positions: vector(this.#padded(askers).map((prompt) => prompt * length + prompts[prompt]!.length - 1)),
-      ...noPast(this.#config, batch, unusedPast),
+      mask: chunkMask(chunks, length, room, this.#config.slidingWindow),
+      lengths: vector([length, room]),
+      target_positions: vector(this.#padded(askers, 0).map((chunk) => chunk * length + chunks[chunk]!.tokens.length - 1)),
+      ...(past?.feeds ?? noPast(this.#config, batch, unusedPast)),
       ...this.#rotary.feeds(positions, batch, length),
     }
   }
 
   /** One more position of each row, its last token. */
   step(rows: readonly Row[], cache: KeyValueCache): Feeds {
-    const places = this.#padded([...rows.keys()])
+    const places = this.#padded([...rows.keys()], 0)
     const batch = places.length
     return {
       ids: { data: BigInt64Array.from(places, (row) => BigInt(rows[row]!.ids.at(-1)!)), shape: [batch, 1] },
@@ -71,8 +80,8 @@ export class DecoderFeeds {
 
   /** How each row's next token is chosen. */
   choice(rows: readonly Row[]): Feeds {
-    const draws = this.#padded(rows.map((row) => row.nextDraw()))
-    const inverseTemperatures = this.#padded(rows.map((row) => row.inverseTemperature))
+    const draws = this.#padded(rows.map((row) => row.nextDraw()), -1)
+    const inverseTemperatures = this.#padded(rows.map((row) => row.inverseTemperature), 1)
     const logitRows = rows.flatMap((row, i) => (row.needsLogits ? [i] : []))
     return {
       draw: { data: Float32Array.from(draws), shape: [draws.length, 1] },
@@ -82,24 +91,32 @@ export class DecoderFeeds {
     }
   }
 
-  #padded<T>(values: readonly T[]): readonly T[] {
-    return values.length < this.#options.leastRows ? [...values, values[0]!] : values
+  /** How many rows a run has that is to have so many. */
+  atLeast(rows: number): number {
+    return Math.max(1, rows, this.#options.leastRows)
+  }
+
+  #padded(values: readonly number[], filler: number): readonly number[] {
+    const missing = this.atLeast(values.length) - values.length
+    return missing === 0 ? values : [...values, ...Array<number>(missing).fill(filler)]
   }
 }
 
 /**
- * Each position sees those before it and itself, within the sliding window. The padding behind a prompt is seen by no
- * position that counts. [batch, 1, length, length + unused]
+ * Each position sees those of its chunk before it and itself, and those of the past that are its prompt's, within the
+ * sliding window. The padding behind a chunk is seen by no position that counts. [batch, 1, length, length + room]
  */
-function promptMask(batch: number, length: number, window: number | undefined, unused: number): HostTensor {
-  const width = length + unused
-  const data = new Float32Array(batch * length * width).fill(masked)
-  for (let query = 0; query < batch * length; query++) {
-    const position = query % length
-    const row = query * width
-    data.fill(0, row + Math.max(0, position - (window ?? length) + 1), row + position + 1)
-  }
-  return { data, shape: [batch, 1, length, width] }
+function chunkMask(chunks: readonly PromptChunk[], length: number, room: number, window = Infinity): HostTensor {
+  const width = length + room
+  const data = new Float32Array(chunks.length * length * width).fill(masked)
+  chunks.forEach(({ before }, chunk) => {
+    for (let query = 0; query < length; query++) {
+      const row = (chunk * length + query) * width
+      data.fill(0, row + Math.max(0, query - window + 1), row + query + 1)
+      data.fill(0, row + length + Math.min(before, Math.max(0, before + query - window + 1)), row + length + before)
+    }
+  })
+  return { data, shape: [chunks.length, 1, length, width] }
 }
 
 /** The new position first, then the room of the cache, of which each row sees its own length. [places, 1, 1, 1 + room] */

@@ -1,5 +1,6 @@
 /** A loaded model that answers whoever asks, whenever they ask: requests join and leave the running batch. */
 import type { ModelConfig } from '../models/config.ts'
+import type { AdaptedLayers } from '../models/graph/row-lora.ts'
 import type { Precision } from '../models/graph/parts.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { Completion, GenerateRequest, TokenLogprob } from './completion.ts'
@@ -79,6 +80,7 @@ export interface LiveModel extends AsyncDisposable {
 }
 
 export interface LiveOptions {
+  /** How the base is stored and multiplied; int8 unless given. */
   readonly precision?: Precision | undefined
   readonly threads?: number | undefined
   /** Most adapters in memory (64 unless given); the least recently used goes first, pinned ones stay. */
@@ -87,4 +89,12 @@ export interface LiveOptions {
   readonly maxRank?: number | undefined
   /** Most rows that decode at once (64 unless given). */
   readonly maxRows?: number | undefined
+  /** Most memory that the beginnings of earlier prompts take, in bytes (512 MiB unless given); 0 keeps none. */
+  readonly prefixBytes?: number | undefined
+  /**
+   * The graphs with slots for adapters that are compiled when the model is opened: for adapters of q, k, v and o, and for
+   * those of more layers (both unless given). Each takes about the memory of the base; one that is not ready is compiled when
+   * the first adapter needs it, and running requests wait half a second or more for that.
+   */
+  readonly ready?: readonly AdaptedLayers[] | undefined
 }

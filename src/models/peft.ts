@@ -1,5 +1,6 @@
 /** Adapters as PEFT stores them: adapter_config.json beside adapter_model.safetensors. */
 import { existsSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError, messageOf } from '../errors.ts'
@@ -8,11 +9,13 @@ import type { ModelConfig } from './config.ts'
 import { linearModules } from './graph/decoder.ts'
 import { precisions } from './graph/linear-maps.ts'
 import { loraNames, loraShapes, type Adapter, type LoraConfig } from './graph/lora.ts'
+import { bytesInMemory } from './formats/byte-file.ts'
 import { pickleError } from './formats/safetensors-header.ts'
-import { openSafetensors, writeSafetensors, type SafetensorsFile } from './formats/safetensors.ts'
+import { openSafetensors, readSafetensors, writeSafetensors, type SafetensorsFile } from './formats/safetensors.ts'
 
 const prefix = 'base_model.model.'
 const headName = `${prefix}score.weight`
+const weightsFile = 'adapter_model.safetensors'
 
 const schema = z.looseObject({
   peft_type: z.literal('LORA'),
@@ -35,7 +38,11 @@ const schema = z.looseObject({
 export function loadAdapter(directory: string, config: ModelConfig): Adapter {
   const adapter = readAdapter(directory, config)
   if (adapter.head === undefined) return adapter
-  throw new UserError(`${directory} is a reward model: it scores answers and cannot write them. Use it as a grader, {"type": "reward_model", "adapter": …}`)
+  throw rewardModel(directory)
+}
+
+function rewardModel(directory: string): UserError {
+  return new UserError(`${directory} is a reward model: it scores answers and cannot write them. Use it as a grader, {"type": "reward_model", "adapter": …}`)
 }
 
 /** Reads an adapter with a scalar head, as PEFT saves those of sequence classifiers. Throws UserErrors as `loadAdapter` does. */
@@ -45,19 +52,53 @@ export function loadRewardAdapter(directory: string, config: ModelConfig): Adapt
   return { ...adapter, head }
 }
 
-function readAdapter(directory: string, config: ModelConfig): Adapter {
+/**
+ * Reads an adapter without stopping the thread for the disk, and none of its weights before `check` has seen what it is.
+ * Throws UserErrors as `loadAdapter` does.
+ */
+export async function loadAdapterAside(directory: string, config: ModelConfig, check: (lora: LoraConfig) => void): Promise<Adapter> {
+  const path = join(directory, weightsFile)
+  check(inspectAdapter(directory, config))
+  const bytes = await readFile(path)
+  return readAdapter(directory, config, () => readSafetensors(bytesInMemory(path, bytes)))
+}
+
+/** What an adapter is, by its configuration and the header of its weights. Throws UserErrors as `loadAdapter` does. */
+export function inspectAdapter(directory: string, config: ModelConfig): LoraConfig {
+  const { lora, file } = openAdapter(directory, config, openSafetensors)
+  file.close()
+  if (file.tensors.has(headName)) throw rewardModel(directory)
+  return lora
+}
+
+function readAdapter(directory: string, config: ModelConfig, open = openSafetensors): Adapter {
+  const { lora, file } = openAdapter(directory, config, open)
+  try {
+    return {
+      config: lora,
+      parameters: new Map([...loraShapes(config, lora).keys()].map((name) => [name, file.read(prefix + name)])),
+      ...(file.tensors.has(headName) && { head: file.read(headName) }),
+      ...readOrigin(join(directory, originFile)),
+    }
+  } finally {
+    file.close()
+  }
+}
+
+/** Opens the weights and checks that they are the ones that the configuration says, and fit the model. */
+function openAdapter(directory: string, config: ModelConfig, open: (path: string) => SafetensorsFile): { lora: LoraConfig; file: SafetensorsFile } {
   const settingsPath = join(directory, 'adapter_config.json')
   if (!existsSync(settingsPath)) {
     throw new UserError(`There is no adapter at ${directory}: a LoRA adapter is a folder with adapter_config.json and adapter_model.safetensors`)
   }
   const settings = readSettings(settingsPath)
-  const path = join(directory, 'adapter_model.safetensors')
+  const path = join(directory, weightsFile)
   if (!existsSync(path)) {
     const pickle = join(directory, 'adapter_model.bin')
     if (existsSync(pickle)) throw pickleError(pickle)
     throw new UserError(`${directory}: there is no adapter_model.safetensors in it`)
   }
-  const file = openSafetensors(path)
+  const file = open(path)
   try {
     const lora: LoraConfig = {
       rank: settings.r,
@@ -66,17 +107,12 @@ function readAdapter(directory: string, config: ModelConfig): Adapter {
       ...(settings.use_dora === true && { dora: true }),
       modules: linearModules(config).filter((module) => file.tensors.has(prefix + loraNames(module).a)),
     }
-    const shapes = loraShapes(config, lora)
-    checkFit(file, path, shapes, lora)
+    checkFit(file, path, loraShapes(config, lora), lora)
     checkHead(file, path, config)
-    return {
-      config: lora,
-      parameters: new Map([...shapes.keys()].map((name) => [name, file.read(prefix + name)])),
-      ...(file.tensors.has(headName) && { head: file.read(headName) }),
-      ...readOrigin(join(directory, originFile)),
-    }
-  } finally {
+    return { lora, file }
+  } catch (error) {
     file.close()
+    throw error
   }
 }
 

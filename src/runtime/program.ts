@@ -113,7 +113,18 @@ export function sessionOptions(options: CompileOptions): ort.InferenceSession.Se
   }
 }
 
-function toOrt({ data, shape }: HostTensor): ort.Tensor {
+/** Host tensors that are fed again and again are wrapped once. */
+const wrapped = new WeakMap<HostTensor, ort.Tensor>()
+
+function toOrt(tensor: HostTensor): ort.Tensor {
+  const known = wrapped.get(tensor)
+  if (known !== undefined) return known
+  const made = wrap(tensor)
+  wrapped.set(tensor, made)
+  return made
+}
+
+function wrap({ data, shape }: HostTensor): ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor('float32', data, shape)
   if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, shape)
   return new ort.Tensor('uint8', data, shape)

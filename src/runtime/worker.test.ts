@@ -64,10 +64,10 @@ test('a worker that exits says so', () => withWorker(async (worker) => {
 
 test('closing rejects what still waits', async () => {
   const worker = new WorkerClient(module)
-  const waiting = assert.rejects(worker.call('wait', undefined), /the worker ended/)
+  const waiting = assert.rejects(worker.call('wait', undefined), /the worker was closed/)
   await worker.close()
   await waiting
-  await assert.rejects(worker.call('add', { a: 1, b: 1 }), /the worker ended/)
+  await assert.rejects(worker.call('add', { a: 1, b: 1 }), /the worker was closed/)
 })
 
 test('an idle worker does not keep the process alive', () => {

@@ -11,7 +11,7 @@ export type Service<Event> = Readonly<Record<string, (argument: never, emit: (ev
 type Call = { readonly id: number; readonly method: string; readonly argument: unknown }
 type Reply =
   | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly event: unknown }
+  | { readonly events: readonly { readonly id: number; readonly event: unknown }[] }
   | { readonly id: number; readonly failure: Failure }
 type Failure = { readonly message: string; readonly stack: string | undefined; readonly exitCode: 1 | 2 | undefined }
 
@@ -19,8 +19,16 @@ type Failure = { readonly message: string; readonly stack: string | undefined; r
 export function serve<Event>(service: Service<Event>): void {
   const port = parentPort
   if (port === null) throw new Error('serve() belongs in a worker thread')
+  // Events that are sent without a pause between them (a token of each row of a batch) travel together.
+  let events: { id: number; event: Event }[] = []
+  const flush = (): void => {
+    port.postMessage({ events })
+    events = []
+  }
   port.on('message', ({ id, method, argument }: Call) => {
-    const emit = (event: Event): void => { port.postMessage({ id, event }) }
+    const emit = (event: Event): void => {
+      if (events.push({ id, event }) === 1) queueMicrotask(flush)
+    }
     void (async () => service[method]!(argument as never, emit))().then(
       (result) => { port.postMessage({ id, result }) },
       (error: unknown) => { port.postMessage({ id, failure: describe(error) }) },
@@ -79,17 +87,19 @@ export class WorkerClient {
     }
   }
 
-  async close(): Promise<void> {
+  /** Ends the worker. Calls that wait for an answer are rejected. @param reason what they are told */
+  async close(reason = 'the worker was closed'): Promise<void> {
+    this.#ended ??= new Error(reason)
     await this.#worker.terminate()
   }
 
   #receive(reply: Reply): void {
-    const pending = this.#pending.get(reply.id)
-    if (pending === undefined) return
-    if ('event' in reply) {
-      pending.onEvent?.(reply.event)
+    if ('events' in reply) {
+      for (const { id, event } of reply.events) this.#pending.get(id)?.onEvent?.(event)
       return
     }
+    const pending = this.#pending.get(reply.id)
+    if (pending === undefined) return
     this.#pending.delete(reply.id)
     if ('failure' in reply) pending.reject(restore(reply.failure))
     else pending.resolve(reply.result)
@@ -97,7 +107,7 @@ export class WorkerClient {
 
   #failAll(error: Error): void {
     this.#ended ??= error
-    for (const { reject } of this.#pending.values()) reject(error)
+    for (const { reject } of this.#pending.values()) reject(this.#ended)
     this.#pending.clear()
   }
 }

@@ -2,6 +2,9 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { UserError, messageOf } from '../../errors.ts'
 import { codeOf } from '../../files.ts'
 
+/** What a format is read from. */
+export type ByteSource = Pick<ByteFile, 'path' | 'size' | 'read' | 'readInto' | 'close'>
+
 /** A file whose ranges are read on demand. Weight files are larger than memory should hold at once. */
 export class ByteFile {
   readonly path: string
@@ -54,3 +57,14 @@ export class ByteFile {
 
 /** Some systems refuse to read 2 GiB or more in one call. */
 const maximumRead = 1 << 30
+
+/** A file that was read whole before. @param path what errors call it */
+export function bytesInMemory(path: string, bytes: Uint8Array<ArrayBuffer>): ByteSource {
+  const read = (position: number, length: number): Uint8Array<ArrayBuffer> => bytes.slice(position, position + length)
+  return {
+    path, read,
+    size: bytes.length,
+    readInto: (target, position) => { target.set(bytes.subarray(position, position + target.byteLength)) },
+    close: () => undefined,
+  }
+}

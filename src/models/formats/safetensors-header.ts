@@ -5,7 +5,7 @@
  * file with no gap and no overlap (https://github.com/huggingface/safetensors, "Format").
  */
 import { UserError, messageOf } from '../../errors.ts'
-import type { ByteFile } from './byte-file.ts'
+import type { ByteSource } from './byte-file.ts'
 import type { TensorEntry } from '../files.ts'
 import { duplicateKey, isObject } from './json.ts'
 
@@ -30,7 +30,7 @@ export interface SafetensorsHeader {
 }
 
 /** Reads and checks the header. Throws a UserError that names the file and, where one is at fault, the tensor. */
-export function readHeader(file: ByteFile): SafetensorsHeader {
+export function readHeader(file: ByteSource): SafetensorsHeader {
   const length = headerLength(file)
   const header = parseHeader(file, length)
   const tensors = new Map<string, SafetensorsEntry>()
@@ -41,7 +41,7 @@ export function readHeader(file: ByteFile): SafetensorsHeader {
   return { tensors, metadata: parseMetadata(file, header.__metadata__) }
 }
 
-function headerLength(file: ByteFile): number {
+function headerLength(file: ByteSource): number {
   if (file.size < 8) throw damaged(file, `it has ${file.size} bytes, too few for a header`)
   const start = file.read(0, 8)
   refusePickle(file.path, start)
@@ -55,7 +55,7 @@ function headerLength(file: ByteFile): number {
   return Number(length)
 }
 
-function parseHeader(file: ByteFile, length: number): Readonly<Record<string, unknown>> {
+function parseHeader(file: ByteSource, length: number): Readonly<Record<string, unknown>> {
   let text: string
   let header: unknown
   try {
@@ -71,7 +71,7 @@ function parseHeader(file: ByteFile, length: number): Readonly<Record<string, un
   return header
 }
 
-function parseEntry(file: ByteFile, name: string, value: unknown, dataStart: number): SafetensorsEntry {
+function parseEntry(file: ByteSource, name: string, value: unknown, dataStart: number): SafetensorsEntry {
   const fail = (fault: string) => damaged(file, `tensor "${name}": ${fault}`)
   if (!isObject(value)) throw fail('its entry is not an object')
   const { dtype, shape, data_offsets: offsets } = value
@@ -94,7 +94,7 @@ function parseEntry(file: ByteFile, name: string, value: unknown, dataStart: num
 }
 
 /** Every byte behind the header belongs to exactly one tensor. */
-function checkCoverage(file: ByteFile, tensors: ReadonlyMap<string, SafetensorsEntry>, dataStart: number): void {
+function checkCoverage(file: ByteSource, tensors: ReadonlyMap<string, SafetensorsEntry>, dataStart: number): void {
   const ordered = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)
   let covered = dataStart
   for (const [name, { begin, end }] of ordered) {
@@ -107,7 +107,7 @@ function checkCoverage(file: ByteFile, tensors: ReadonlyMap<string, SafetensorsE
   if (covered !== file.size) throw damaged(file, `its last ${file.size - covered} bytes belong to no tensor`)
 }
 
-function parseMetadata(file: ByteFile, value: unknown): ReadonlyMap<string, string> {
+function parseMetadata(file: ByteSource, value: unknown): ReadonlyMap<string, string> {
   if (value === undefined) return new Map()
   if (!isObject(value)) throw damaged(file, 'its __metadata__ is not an object')
   const metadata = new Map<string, string>()
@@ -136,6 +136,6 @@ export function pickleError(path: string): UserError {
     'convert it where you trust it: in Python, load it with from_pretrained and call save_pretrained on the result')
 }
 
-function damaged(file: ByteFile, fault: string): UserError {
+function damaged(file: ByteSource, fault: string): UserError {
   return new UserError(`${file.path} is not a sound safetensors file: ${fault}. Fetch or write it again`)
 }

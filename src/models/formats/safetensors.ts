@@ -1,6 +1,6 @@
 import { UserError } from '../../errors.ts'
 import { writeFileDurably } from '../../files.ts'
-import { ByteFile } from './byte-file.ts'
+import { ByteFile, type ByteSource } from './byte-file.ts'
 import type { TensorSource } from '../files.ts'
 import { floatBytes, isFloatType, narrow, widen } from './float.ts'
 import type { FloatType } from './float.ts'
@@ -17,11 +17,15 @@ export interface SafetensorsFile extends TensorSource {
 
 /** Opens one safetensors file. Throws a UserError if its header is not sound, or if it is a pickle in disguise. */
 export function openSafetensors(path: string): SafetensorsFile {
-  const file = new ByteFile(path)
+  return readSafetensors(new ByteFile(path))
+}
+
+/** Reads a safetensors file, which is closed with the result. Throws as openSafetensors does. */
+export function readSafetensors(file: ByteSource): SafetensorsFile {
   try {
     const { tensors, metadata } = readHeader(file)
     return {
-      path, tensors, metadata,
+      path: file.path, tensors, metadata,
       read: name => readTensor(file, name, tensors.get(name)),
       close: () => file.close(),
     }
@@ -31,7 +35,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-function readTensor(file: ByteFile, name: string, entry: SafetensorsEntry | undefined): Float32Array<ArrayBuffer> {
+function readTensor(file: ByteSource, name: string, entry: SafetensorsEntry | undefined): Float32Array<ArrayBuffer> {
   if (entry === undefined) throw new UserError(`${file.path} has no tensor "${name}"`)
   const { dtype, begin, end } = entry
   if (!isFloatType(dtype)) {
