@@ -18,11 +18,13 @@ export interface WebhookOptions {
   /** Places that webhooks of requests may be at besides the public internet: addresses.ts. */
   readonly allow?: readonly string[] | undefined
   readonly resolve?: Resolve | undefined
+  /** Milliseconds before the second attempt; 5,000 unless given. */
+  readonly firstDelay?: number | undefined
   readonly onFault?: ((error: unknown) => void) | undefined
 }
 
-/** Milliseconds before each attempt but the first: 5 s, 20 s, 80 s, ... about a day in all. */
-const delays = Array.from({ length: 8 }, (_, i) => 5_000 * 4 ** i)
+/** How often a call is tried; the waits between grow fourfold, to about a day in all. */
+const mostAttempts = 9
 
 export class Webhooks {
   readonly #store: Store
@@ -64,7 +66,7 @@ export class Webhooks {
   async #deliverDue(): Promise<void> {
     if (this.#closed) return
     clearTimeout(this.#timer)
-    const open = this.#store.db.selectFrom('webhooks').where('delivered_at', 'is', null).where('attempts', '<=', delays.length)
+    const open = this.#store.db.selectFrom('webhooks').where('delivered_at', 'is', null).where('attempts', '<', mostAttempts)
     const due = await open.selectAll().where('next_attempt_at', '<=', Date.now()).orderBy('next_attempt_at').limit(16).execute()
     await Promise.all(due.map((call) => this.#attempt(call)))
     const next = await open.select('next_attempt_at').orderBy('next_attempt_at').executeTakeFirst()
@@ -76,7 +78,7 @@ export class Webhooks {
   async #attempt(call: Row<'webhooks'>): Promise<void> {
     const error = await this.#post(call)
     const attempts = call.attempts + 1
-    const next = Date.now() + (delays[attempts - 1] ?? 0)
+    const next = Date.now() + (this.#options.firstDelay ?? 5_000) * 4 ** (attempts - 1)
     await this.#store.write(this.#store.db.updateTable('webhooks').where('id', '=', call.id).set(
       error === undefined ? { attempts, delivered_at: Date.now(), error: null } : { attempts, next_attempt_at: next, error },
     ))
