@@ -39,14 +39,16 @@ export class Files {
   async add(
     content: AsyncIterable<Uint8Array>, about: () => { readonly filename: string; readonly purpose: FilePurpose; readonly id?: string },
   ): Promise<StoredFile> {
-    const { sha256, bytes } = await this.#store.blobs.putStream(content)
+    const { sha256, bytes, keep, drop } = await this.#store.blobs.receive(content)
     return this.#inTurn(async () => {
       try {
         const { id = newId('file-'), filename, purpose } = about()
         const file: StoredFile = { id, created_at: Date.now(), filename, purpose, bytes, sha256 }
+        await keep()
         await this.#store.write(this.#store.db.insertInto('files').values(file))
         return file
       } catch (error) {
+        await drop()
         await this.#dropContent(sha256)
         throw error
       }

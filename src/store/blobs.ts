@@ -8,6 +8,15 @@ import { codeOf, moveFileDurably, writeFileDurably } from '../files.ts'
 /** How the names of contents begin that are not whole yet. */
 const incoming = 'incoming-'
 
+/** A content that is whole and durable, but not among the others yet. */
+export interface Incoming {
+  readonly sha256: string
+  readonly bytes: number
+  /** Puts it among the others. */
+  keep(): Promise<void>
+  drop(): Promise<void>
+}
+
 /** Contents of files, each under its SHA-256: the same content is kept once. */
 export class Blobs {
   readonly #root: string
@@ -24,10 +33,10 @@ export class Blobs {
   }
 
   /**
-   * Puts a content that comes in pieces; only one of them is in memory.
+   * Takes a content that comes in pieces; only one of them is in memory.
    * @throws what `source` throws, with nothing kept
    */
-  async putStream(source: AsyncIterable<Uint8Array>): Promise<{ sha256: string; bytes: number }> {
+  async receive(source: AsyncIterable<Uint8Array>): Promise<Incoming> {
     const aside = join(this.#root, `${incoming}${randomUUID()}`)
     const hash = createHash('sha256')
     let bytes = 0
@@ -39,8 +48,11 @@ export class Blobs {
       }
     })
     const sha256 = hash.digest('hex')
-    await moveFileDurably(aside, this.path(sha256))
-    return { sha256, bytes }
+    return {
+      sha256, bytes,
+      keep: () => moveFileDurably(aside, this.path(sha256)),
+      drop: () => rm(aside, { force: true }),
+    }
   }
 
   /** Removes what a killed process left of contents that were coming in. Not while one comes. */

@@ -7,8 +7,8 @@ import { readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 
-/** The largest file that can be uploaded, bytes. */
-export const maxUpload = 512 * 2 ** 20
+/** The largest file that can be uploaded, bytes: OpenAI's limit. */
+const largestUpload = 512 * 2 ** 20
 
 const listQuery = z.object({
   purpose: z.string().optional(),
@@ -17,8 +17,8 @@ const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(10_000).default(10_000),
 })
 
-/** `/v1/files` as OpenAI has it. */
-export function fileRoutes({ jobs: { files }, store }: ServerContext): Hono<RequestVariables> {
+/** `/v1/files` as OpenAI has it. Uploads go to the disk as they come. */
+export function fileRoutes({ jobs: { files }, store }: Pick<ServerContext, 'jobs' | 'store'>, maxUpload = largestUpload): Hono<RequestVariables> {
   const routes = new Hono<RequestVariables>()
   const find = async (id: string): Promise<StoredFile> => {
     const file = await files.get(id)
@@ -27,7 +27,7 @@ export function fileRoutes({ jobs: { files }, store }: ServerContext): Hono<Requ
   }
 
   routes.post('/v1/files', async (c) => {
-    const { stream, about } = await openUpload(c.req.raw)
+    const { stream, about } = await openUpload(c.req.raw, maxUpload)
     return c.json(wireFile(await files.add(stream, about)))
   })
   routes.get('/v1/files', async (c) => {
@@ -66,7 +66,7 @@ interface Upload {
 }
 
 /** Reads a form up to its file. @throws ApiError where it is no form, or has no file */
-async function openUpload(request: Request): Promise<Upload> {
+async function openUpload(request: Request, maxUpload: number): Promise<Upload> {
   const type = request.headers.get('content-type') ?? ''
   if (!/^multipart\/form-data\b.*\bboundary=/i.test(type) || request.body === null) {
     throw new ApiError(415, 'a file is uploaded as multipart/form-data, with the fields `file` and `purpose`')
@@ -93,7 +93,7 @@ async function openUpload(request: Request): Promise<Upload> {
     body.pipe(form)
   })
   return {
-    stream: pieces(file.stream, finished),
+    stream: pieces(file.stream, finished, maxUpload),
     about() {
       const purpose = fields.get('purpose')
       if (purpose === undefined) throw missing('purpose')
@@ -106,10 +106,10 @@ async function openUpload(request: Request): Promise<Upload> {
 }
 
 /** The file's content, then the rest of the form. */
-async function* pieces(stream: BusboyFileStream, finished: Promise<void>): AsyncGenerator<Uint8Array> {
+async function* pieces(stream: BusboyFileStream, finished: Promise<void>, maxUpload: number): AsyncGenerator<Uint8Array> {
   finished.catch((error: Error) => { stream.destroy(error) })
   for await (const piece of stream) yield piece as Uint8Array
-  if (stream.truncated) throw new ApiError(413, `the file is larger than ${maxUpload / 2 ** 20} MB`, { param: 'file' })
+  if (stream.truncated) throw new ApiError(413, `the file has more than ${maxUpload} bytes`, { param: 'file' })
   await finished
 }
 
