@@ -46,13 +46,13 @@ function routeOf(c: Parameters<typeof routePath>[0]): string {
   return pattern.startsWith('/') && pattern !== '/*' ? pattern : 'none'
 }
 
-/** Notes who changed what. Keys note more by themselves: a new one's id and scopes. */
+/** Notes who changed what. Two note it by themselves: keys say more (a new one's id and scopes), the deletion of a user's data less (not who it was). */
 function audited({ audit, onFault }: ServerContext): MiddlewareHandler<RequestVariables> {
   return async (c, next) => {
     await next()
     const { method, path } = c.req
     const need = needOf(method, path)
-    if (isRead(method) || (need !== 'train' && need !== 'admin') || path.startsWith('/v1/keys')) return
+    if (isRead(method) || (need !== 'train' && need !== 'admin') || path.startsWith('/v1/keys') || path.startsWith('/v1/users')) return
     const requestId = c.get('requestId')
     const entry = { keyId: c.get('keyId') ?? null, action: `${method} ${routeOf(c)}`, target: path, detail: { status: c.res.status, request: requestId } }
     // The change is made; that it could not be noted is for the operator to know.

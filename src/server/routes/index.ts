@@ -3,17 +3,22 @@ import { adapterRoutes } from './adapters.ts'
 import { aliasRoutes } from './aliases.ts'
 import { chatRoutes } from './chat.ts'
 import { completionRoutes } from './completions.ts'
+import { datasetRoutes } from './datasets.ts'
 import { feedbackRoutes } from './feedback.ts'
 import { fileRoutes } from './files.ts'
 import { graderRoutes } from './graders.ts'
+import { fileRoutes } from './files.ts'
+import { graderRoutes } from './graders.ts'
 import { healthRoutes } from './health.ts'
+import { jobRoutes } from './jobs.ts'
 import { jobRoutes } from './jobs.ts'
 import { keyRoutes } from './keys.ts'
 import { loraRoutes } from './lora.ts'
 import { modelRoutes } from './models.ts'
 import { storedCompletionRoutes } from './stored-completions.ts'
+import { userRoutes } from './users.ts'
 
 export const allRoutes: readonly Routes[] = [
   chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, aliasRoutes, keyRoutes, healthRoutes,
-  feedbackRoutes, storedCompletionRoutes, fileRoutes, jobRoutes, graderRoutes,
+  feedbackRoutes, storedCompletionRoutes, fileRoutes, jobRoutes, graderRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, graderRoutes,
 ]

@@ -1,0 +1,73 @@
+/** What a dataset's maker should know of it. */
+import type { LabelRow } from '../data/rows.ts'
+import type { Cleaned, Conflict, Split, SplitRows } from './dataset-curate.ts'
+import type { Candidate, DropReason } from './dataset-rows.ts'
+import type { DatasetSpec } from './dataset-spec.ts'
+
+export interface DatasetReport {
+  readonly rows: number
+  readonly splits: Readonly<Record<Split, number>>
+  /** Rows by what they were made of: thumbs, rating, correction, choice, prompt. */
+  readonly origins: Readonly<Record<string, number>>
+  /** Of labelled rows. */
+  readonly labels?: Readonly<Record<Split, { readonly up: number; readonly down: number }>>
+  readonly users: number
+  readonly conversations: number
+  /** What the filter let through and is no row, by reason. */
+  readonly dropped: Readonly<Partial<Record<DropReason | 'completion_not_stored', number>>>
+  /** Rows left out since others say the opposite of the same; the first hundred contradictions are listed. */
+  readonly conflicts: { readonly rows: number; readonly contradictions: number; readonly first: readonly Conflict[] }
+  /** Rows that said the same as another one. */
+  readonly duplicates: number
+  /** Different questions that are nearly the same as another; they stand on one side of the split. */
+  readonly near_duplicates: number
+  /** Rows moved to where the same, or nearly the same, prompt of another conversation is. */
+  readonly leakage: { readonly moved: number; readonly groups: number }
+  readonly warnings: readonly string[]
+}
+
+const listedConflicts = 100
+
+export type Drops = ReadonlyMap<DropReason | 'completion_not_stored', number>
+
+export function reportOn(spec: DatasetSpec, { kept, conflicts, conflicting, duplicates }: Cleaned, parts: SplitRows, drops: Drops): DatasetReport {
+  const { splits, nearDuplicates, moved, groups } = parts
+  const evalRows = splits.filter((split) => split === 'eval').length
+  const labels = spec.kind === 'labelled' ? labelCounts(kept, splits) : undefined
+  const report = {
+    rows: kept.length,
+    splits: { train: kept.length - evalRows, eval: evalRows },
+    origins: Object.fromEntries([...Map.groupBy(kept, ({ origin }) => origin)].map(([origin, { length }]) => [origin, length])),
+    ...(labels !== undefined && { labels }),
+    users: new Set(kept.flatMap(({ userId }) => userId ?? [])).size,
+    conversations: new Set(kept.map(({ conversationId }) => conversationId)).size,
+    dropped: Object.fromEntries(drops),
+    conflicts: { rows: conflicting, contradictions: conflicts.length, first: conflicts.slice(0, listedConflicts) },
+    duplicates,
+    near_duplicates: nearDuplicates,
+    leakage: { moved, groups },
+  }
+  return { ...report, warnings: warningsOf(spec, report) }
+}
+
+function labelCounts(rows: readonly Candidate[], splits: readonly Split[]): NonNullable<DatasetReport['labels']> {
+  const counts = { train: { up: 0, down: 0 }, eval: { up: 0, down: 0 } }
+  for (const [i, { row }] of rows.entries()) counts[splits[i]!][(row as LabelRow).label ? 'up' : 'down']++
+  return counts
+}
+
+/** KTO's weights of the two classes make up for a ratio, but not for much more than this. */
+const mostUneven = 10
+
+function warningsOf({ eval_fraction: fraction }: DatasetSpec, { rows, splits, labels, leakage }: Omit<DatasetReport, 'warnings'>): string[] {
+  const warnings: string[] = []
+  if (fraction > 0 && splits.eval === 0) {
+    warnings.push(`Nothing is held out: ${rows} rows fall into ${leakage.groups} groups that cannot be divided, each larger than ${fraction} of all`)
+  }
+  if (labels !== undefined) {
+    const { up, down } = labels.train
+    if (up === 0 || down === 0) warnings.push(`All ${splits.train} rows to train on are thumbs ${up === 0 ? 'down' : 'up'}: KTO learns from both`)
+    else if (Math.max(up, down) > mostUneven * Math.min(up, down)) warnings.push(`${up} thumbs up and ${down} down are far apart: weigh the rarer ones (kto.desirable_weight, kto.undesirable_weight)`)
+  }
+  return warnings
+}
