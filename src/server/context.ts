@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server'
 import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel } from '../generate/live-model.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
@@ -42,8 +43,9 @@ export interface ServerSettings {
   readonly adapterRoots: readonly string[]
 }
 
-/** What the guard found out of a request, for the routes: hono's variables. */
+/** What hono's contexts carry: Node's side of the call, and what the guard found out of it. */
 export interface RequestVariables {
+  readonly Bindings: HttpBindings
   readonly Variables: {
     /** undefined: no key, from loopback. */
     readonly keyId: string | undefined

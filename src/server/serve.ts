@@ -6,6 +6,7 @@ import { basename, join, resolve } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import { messageOf, UserError } from '../errors.ts'
 import { Capture } from '../feedback/capture.ts'
+import { jobDataset } from '../feedback/job-dataset.ts'
 import { codeOf } from '../files.ts'
 import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
 import { openLiveModel } from '../generate/open-live-model.ts'
@@ -57,6 +58,8 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly minimumTrainingRows?: number | undefined
   /** Most answers that are computed or wait at once; 512 unless given. */
   readonly maxAnswers?: number | undefined
+  /** How long the reader of a stream may pause before it is cut off, in milliseconds; 30 s unless given. */
+  readonly stallTime?: number | undefined
   /** How long running answers may go on when the server is closed, in milliseconds; 30 s unless given. */
   readonly graceTime?: number | undefined
   readonly connections?: ConnectionLimits | undefined
@@ -99,7 +102,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   const adapterRoots = [join(directory, 'adapters'), ...(options.adapterRoots ?? []).map((root) => resolve(root))]
   for (const root of adapterRoots) await mkdir(root, { recursive: true })
   const modelName = options.name ?? nameOf(options.model)
-  const store = opened.use(await openStore({ directory, url: options.database }))
+  const store = opened.use(await openStore({ directory, url: options.database, exclusive: true }))
   const { precision, threads, maxAdapters, maxRank, maxRows, openModel = openLiveModel } = options
   const model = opened.use(await openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
   const adapters = await AdapterRegistry.open(store, modelName)
@@ -111,15 +114,16 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   const jobs = opened.use(await Jobs.open({
     store, adapters, inspect: (adapter) => model.inspect(adapter),
     settings: { directory, modelRef: options.model, adapterRoot: adapterRoots[0]!, minimumRows: options.minimumTrainingRows },
+    findDataset: (name) => jobDataset(store, name),
     webhooks: { operator: options.webhook, allow: options.allowedAddresses },
-    onFault: (error) => { log(error instanceof Error ? error.stack ?? error.message : messageOf(error)) },
+    onFault: (error) => { log(traceOf(error)) },
   }))
   const context: ServerContext = {
     store, model, adapters, capture, metrics, jobs,
     keys: new Keys(store),
     audit: new Audit(store),
-    inference: new Inference(model, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512 }),
-    onFault: (error, requestId) => { log(`${requestId}: ${error instanceof Error ? error.stack ?? error.message : messageOf(error)}`) },
+    inference: new Inference(model, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
+    onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },
     startedAt: Date.now(),
   }
@@ -140,6 +144,10 @@ async function pinAdapters({ adapters, model }: ServerContext, log: (line: strin
   for (const adapter of adapters.list().filter(({ pinned }) => pinned)) {
     await model.pin(referenceTo(adapter)).catch((error: unknown) => { log(`adapter ${adapter.id} could not be pinned: ${messageOf(error)}`) })
   }
+}
+
+function traceOf(error: unknown): string {
+  return error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)
 }
 
 /** What a model is called in the API: the hub's id, the package's name, the file's or the folder's. */

@@ -8,7 +8,7 @@ export interface EventStreamOptions {
   readonly stallTime?: number | undefined
   /** Most bytes that wait for the reader; 1 MB unless given. */
   readonly maxPending?: number | undefined
-  /** Hears once that nobody reads any more: the client went away, or it was cut off as too slow. */
+  /** Hears once that nobody reads any more: the client went away, or is to be cut off as too slow. */
   onGone(reason: ClientGone): void
 }
 
@@ -45,15 +45,19 @@ export class EventStream {
   /** Ends the stream once it is read, with OpenAI's last line. */
   end(): void {
     this.#write('data: [DONE]\n\n')
-    this.#ended = true
-    if (this.#pending === '' && !this.#gone) this.#controller.close()
+    this.#finish()
   }
 
-  /** Ends the stream once it is read, without the last line: it is incomplete. */
+  /** Ends the stream with an error once it is read, without the last line: it is incomplete. */
   fail(error: unknown): void {
     this.send(error)
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#ended || this.#gone) return
     this.#ended = true
-    if (this.#pending === '' && !this.#gone) this.#controller.close()
+    if (this.#pending === '') this.#controller.close()
   }
 
   #write(text: string): void {
@@ -83,8 +87,8 @@ export class EventStream {
   }
 
   #cutOff(why: string): void {
+    this.#controller.close()
     this.#leave(why)
-    this.#controller.error(new ClientGone(why))
   }
 
   #leave(why: string): void {

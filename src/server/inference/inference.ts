@@ -18,6 +18,8 @@ export interface Target extends Resolved {
 export interface InferenceLimits {
   /** Most answers that are computed or wait at once; who comes then is told to come again. */
   readonly maxAnswers: number
+  /** How long the reader of a stream may pause, in milliseconds; 30 s unless given. */
+  readonly stallTime?: number | undefined
 }
 
 interface RunOptions {
@@ -29,8 +31,8 @@ interface RunOptions {
 /** The way of all completions to the model: names, the queue's bound, measurements, and the end when the server stops. */
 export class Inference {
   readonly model: LiveModel
+  readonly limits: InferenceLimits
   readonly #adapters: AdapterRegistry
-  readonly #limits: InferenceLimits
   readonly #metrics: Metrics
   readonly #stop = new AbortController()
   /** What the server waits for; these never reject. */
@@ -42,7 +44,7 @@ export class Inference {
     this.model = model
     this.#adapters = adapters
     this.#metrics = metrics
-    this.#limits = limits
+    this.limits = limits
   }
 
   /** @throws ApiError 404 where there is nothing of this name */
@@ -97,8 +99,8 @@ export class Inference {
 
   #admit(answers: number): void {
     if (this.#draining) throw stopping()
-    if (this.#answers + answers <= this.#limits.maxAnswers || this.#answers === 0) return
-    throw new ApiError(429, `${this.#answers} answers are under way or wait, and at most ${this.#limits.maxAnswers} may: try again later`, {
+    if (this.#answers + answers <= this.limits.maxAnswers || this.#answers === 0) return
+    throw new ApiError(429, `${this.#answers} answers are under way or wait, and at most ${this.limits.maxAnswers} may: try again later`, {
       code: 'queue_full', headers: { 'retry-after': '1' },
     })
   }

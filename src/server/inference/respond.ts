@@ -38,7 +38,13 @@ async function whole(c: Context<RequestVariables>, inference: Inference, { reque
 /** The stream begins with the first token: what is wrong before then still has a status of its own. */
 async function stream(c: Context<RequestVariables>, inference: Inference, { requests, form, onDone, onFault }: Respond): Promise<Response> {
   const gone = new AbortController()
-  const events = new EventStream({ onGone: (reason) => { gone.abort(reason) } })
+  const events = new EventStream({
+    stallTime: inference.limits.stallTime,
+    onGone: (reason) => {
+      gone.abort(reason)
+      c.env.outgoing.destroy()
+    },
+  })
   const began = Promise.withResolvers<undefined>()
   let open = false
   const begin = (): void => {

@@ -7,10 +7,7 @@ import { datasetRoutes } from './datasets.ts'
 import { feedbackRoutes } from './feedback.ts'
 import { fileRoutes } from './files.ts'
 import { graderRoutes } from './graders.ts'
-import { fileRoutes } from './files.ts'
-import { graderRoutes } from './graders.ts'
 import { healthRoutes } from './health.ts'
-import { jobRoutes } from './jobs.ts'
 import { jobRoutes } from './jobs.ts'
 import { keyRoutes } from './keys.ts'
 import { loraRoutes } from './lora.ts'
@@ -18,7 +15,8 @@ import { modelRoutes } from './models.ts'
 import { storedCompletionRoutes } from './stored-completions.ts'
 import { userRoutes } from './users.ts'
 
+/** The whole API. */
 export const allRoutes: readonly Routes[] = [
-  chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, aliasRoutes, keyRoutes, healthRoutes,
-  feedbackRoutes, storedCompletionRoutes, fileRoutes, jobRoutes, graderRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, graderRoutes,
+  chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, aliasRoutes,
+  feedbackRoutes, storedCompletionRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, graderRoutes, keyRoutes, healthRoutes,
 ]
