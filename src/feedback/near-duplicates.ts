@@ -46,19 +46,19 @@ export class Groups {
 /** Groups of texts that are nearly the same, by their places in `texts`. Long work, in short pieces. */
 export async function nearDuplicates(texts: readonly string[]): Promise<Groups> {
   const groups = new Groups(texts.length)
-  const common = await boilerplate(texts)
+  const isBoilerplate = await boilerplate(texts)
   const bands = Array.from({ length: bins / bandRows }, () => new Map<number, number[]>())
   const pause = breathing()
   for (const [place, text] of texts.entries()) {
     await pause()
-    const shingles = shinglesOf(text, common)
+    const shingles = shinglesOf(text, isBoilerplate)
     if (shingles.size === 0) continue
     for (const [band, key] of bandKeys(signature(shingles)).entries()) {
       const others = bands[band]!.get(key)
       if (others === undefined) bands[band]!.set(key, [place])
       else {
         for (const other of others) {
-          if (groups.of(other) !== groups.of(place) && similarity(shingles, shinglesOf(texts[other]!, common)) >= nearlySame) groups.join(other, place)
+          if (groups.of(other) !== groups.of(place) && similarity(shingles, shinglesOf(texts[other]!, isBoilerplate)) >= nearlySame) groups.join(other, place)
         }
         if (others.length < representatives) others.push(place)
       }
@@ -80,8 +80,10 @@ export function breathing(): () => Promise<void> {
 /** Counts of shingles' hashes, several of which share a counter: what is counted too often is left out of texts that have more. */
 const counters = 2 ** 20
 
-/** Of each counter, whether its shingles are boilerplate. */
-async function boilerplate(texts: readonly string[]): Promise<Uint8Array> {
+/** Whether a shingle, by its hash, is boilerplate. */
+type IsBoilerplate = (hash: number) => boolean
+
+async function boilerplate(texts: readonly string[]): Promise<IsBoilerplate> {
   const counts = new Uint32Array(counters)
   const pause = breathing()
   for (const text of texts) {
@@ -89,13 +91,13 @@ async function boilerplate(texts: readonly string[]): Promise<Uint8Array> {
     for (const hash of new Set([...shingleHashes(text)].map((shingle) => shingle % counters))) counts[hash]!++
   }
   const most = Math.max(boilerplateTexts, boilerplateShare * texts.length)
-  return Uint8Array.from(counts, (count) => Number(count > most))
+  return (hash) => counts[hash % counters]! > most
 }
 
 /** A text that is boilerplate throughout keeps all of its shingles. */
-function shinglesOf(text: string, common: Uint8Array): ReadonlySet<number> {
+function shinglesOf(text: string, isBoilerplate: IsBoilerplate): ReadonlySet<number> {
   const all = [...shingleHashes(text)]
-  const telling = all.filter((hash) => common[hash % counters] === 0)
+  const telling = all.filter((hash) => !isBoilerplate(hash))
   return new Set(telling.length === 0 ? all : telling)
 }
 
