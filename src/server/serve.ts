@@ -1,4 +1,5 @@
 /** A server from start to end: what it opens, in which order, and closes again. */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -150,11 +151,10 @@ function traceOf(error: unknown): string {
   return error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error)
 }
 
-/** What a model is called in the API: the hub's id, the package's name, the file's or the folder's. */
+/** What a model is called in the API: the file's or the folder's name, the package's, or the hub's id. */
 function nameOf(ref: string): string {
   if (ref.startsWith('package:')) return ref.slice('package:'.length)
-  const isPath = /^[./~]|\.gguf$|\\|^[A-Za-z]:/.test(ref)
-  return isPath ? basename(resolve(ref)).replace(/\.gguf$/i, '') : ref
+  return existsSync(ref) ? basename(resolve(ref)).replace(/\.gguf$/i, '') : ref
 }
 
 async function listen(server: Server, host: string, port: number): Promise<AddressInfo> {

@@ -1,0 +1,210 @@
+/** The server on the real engine, with tiny models. */
+import assert from 'node:assert/strict'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import OpenAI from 'openai'
+import { loadModel } from '../generate/model.ts'
+import { openModel } from '../models/open.ts'
+import { startServer, type RunningServer } from './serve.ts'
+import { tinyModel } from './fixtures/server.ts'
+
+const messages = [{ role: 'user' as const, content: 'Say hello' }]
+const greedy = { messages, temperature: 0, max_tokens: 12 }
+
+describe('a server on a tiny model', () => {
+  let directory: string
+  let roots: string
+  let server: RunningServer
+  let client: OpenAI
+  const call = async (method: string, path: string, body?: unknown): Promise<Response> => fetch(`${server.url}${path}`, {
+    method, ...(body !== undefined && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  })
+  const answer = async (model: string): Promise<string> => (await client.chat.completions.create({ ...greedy, model })).choices[0]!.message.content!
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'serve-'))
+    roots = await mkdtemp(join(tmpdir(), 'serve-roots-'))
+    await cp(join(tinyModel, 'adapter'), join(roots, 'polite'), { recursive: true })
+    server = await startServer({
+      model: tinyModel, directory, port: 0, precision: 'f32', threads: 1, adapters: { first: join(tinyModel, 'adapter') }, adapterRoots: [roots],
+    })
+    client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 })
+  })
+  after(async () => {
+    await server.close()
+    await rm(directory, { recursive: true })
+    await rm(roots, { recursive: true })
+  })
+
+  test('answers are the model\'s own, whole and as streams, of the base and of an adapter', async () => {
+    for (const [name, adapter] of [['tiny-llama', undefined], ['first', join(tinyModel, 'adapter')], ['tiny-llama:first', join(tinyModel, 'adapter')]] as const) {
+      await using model = await loadModel(tinyModel, { adapter, threads: 1 })
+      const prompt = model.tokenizer.encodeChat(messages, { generationPrompt: true })
+      const [expected] = await model.generate([{ prompt, temperature: 0, maxTokens: 12 }])
+      const whole = await client.chat.completions.create({ ...greedy, model: name, logprobs: true })
+      assert.equal(whole.choices[0]!.message.content, expected!.text)
+      assert.equal(whole.choices[0]!.finish_reason, expected!.finishReason)
+      whole.choices[0]!.logprobs!.content!.forEach(({ logprob }, i) => { assert.ok(Math.abs(logprob - expected!.logprobs[i]!) < 1e-4) })
+      let text = ''
+      for await (const { choices } of await client.chat.completions.create({ ...greedy, model: name, stream: true })) text += choices[0]?.delta.content ?? ''
+      assert.equal(text, expected!.text)
+    }
+  })
+
+  test('a seed fixes the answers, and each of several answers is another', async () => {
+    const ask = { model: 'tiny-llama', messages, n: 3, seed: 7, max_tokens: 12 }
+    const texts = async (): Promise<(string | null)[]> => (await client.chat.completions.create(ask)).choices.map(({ message }) => message.content)
+    const first = await texts()
+    assert.deepEqual(await texts(), first)
+    assert.equal(new Set(first).size, 3)
+  })
+
+  test('text completions: lists of prompts and tokens, echo, the older log-probabilities', async () => {
+    const { tokenizer, close } = await openModel(tinyModel)
+    close()
+    const prompt = 'Once upon'
+    const ids = tokenizer.encode(prompt)
+    const begin = tokenizer.addBos ? [tokenizer.bosTokenId!] : []
+    const ask = { model: 'tiny-llama', temperature: 0, max_tokens: 5 }
+    const two = await client.completions.create({ ...ask, prompt: [prompt, 'Twice'], n: 2, echo: true })
+    assert.deepEqual(two.choices.map(({ index }) => index), [0, 1, 2, 3])
+    assert.ok(two.choices[0]!.text.startsWith(prompt) && two.choices[2]!.text.startsWith('Twice'))
+    const byTokens = await client.completions.create({ ...ask, prompt: [...begin, ...ids], logprobs: 2 })
+    assert.equal(prompt + byTokens.choices[0]!.text, two.choices[0]!.text)
+    const { tokens, token_logprobs: logprobs, top_logprobs: top, text_offset: offsets } = byTokens.choices[0]!.logprobs!
+    assert.equal(tokens!.length, logprobs!.length)
+    assert.deepEqual(offsets, tokens!.map((_, i) => tokens!.slice(0, i).join('').length))
+    tokens!.forEach((token, i) => { assert.equal(top![i]![token], logprobs![i]) })
+    let streamed = ''
+    for await (const { choices } of await client.completions.create({ ...ask, prompt, stream: true })) streamed += choices[0]?.text ?? ''
+    assert.equal(streamed, byTokens.choices[0]!.text)
+    for (const wrong of [{ suffix: 'x' }, { best_of: 3 }, { echo: true, logprobs: 1 }, { prompt: [] }, { prompt: [99999] }, { n: 100, prompt: ['a', 'b'] }]) {
+      await assert.rejects(client.completions.create({ ...ask, prompt, ...wrong }), OpenAI.BadRequestError, JSON.stringify(wrong))
+    }
+  })
+
+  test('adapters are loaded and unloaded by name while others are served, as vLLM has it', async () => {
+    const before = await answer('tiny-llama')
+    const loaded = await call('POST', '/v1/load_lora_adapter', { lora_name: 'second', lora_path: 'polite' })
+    assert.deepEqual([loaded.status, await loaded.text()], [200, "Success: LoRA adapter 'second' added successfully."])
+    assert.equal(await answer('second'), await answer('first'))
+    assert.notEqual(await answer('second'), before)
+    assert.equal((await call('POST', '/v1/load_lora_adapter', { lora_name: 'second', lora_path: 'polite' })).status, 400)
+    assert.equal((await call('POST', '/v1/load_lora_adapter', { lora_name: 'second', lora_path: 'polite', load_inplace: true })).status, 200)
+    const { data } = await client.models.list()
+    const second = data.find(({ id }) => id === 'second') as unknown as { root: string; parent: string }
+    assert.deepEqual([second.root, second.parent], [join(roots, 'polite'), 'tiny-llama'])
+    assert.equal((await client.models.retrieve('second')).id, 'second')
+    const unloaded = await call('POST', '/v1/unload_lora_adapter', { lora_name: 'second' })
+    assert.deepEqual([unloaded.status, await unloaded.text()], [200, "Success: LoRA adapter 'second' removed successfully."])
+    await assert.rejects(answer('second'), OpenAI.NotFoundError)
+    assert.equal((await call('POST', '/v1/unload_lora_adapter', { lora_name: 'second' })).status, 404)
+    assert.equal(await answer('tiny-llama'), before)
+  })
+
+  test('an alias is moved and rolled back between two requests', async () => {
+    const [base, first] = [await answer('tiny-llama'), await answer('first')]
+    const move = async (adapter: string | null): Promise<Response> => call('PUT', '/v1/aliases/bot', { adapter, reason: 'test' })
+    assert.equal((await move(null)).status, 200)
+    assert.equal(await answer('bot'), base)
+    await move('first')
+    const { model, choices } = await client.chat.completions.create({ ...greedy, model: 'bot' })
+    assert.deepEqual([model, choices[0]!.message.content], ['first', first])
+    await assert.rejects(client.models.delete('first'), OpenAI.ConflictError)
+    assert.equal((await call('POST', '/v1/aliases/bot/rollback')).status, 200)
+    assert.equal(await answer('bot'), base)
+    const { data } = await (await call('GET', '/v1/aliases/bot/history')).json() as { data: { adapter: string | null; reason: string }[] }
+    assert.deepEqual(data.map(({ adapter, reason }) => [adapter, reason]), [[null, 'rolled back by hand'], ['first', 'test'], [null, 'test']])
+    assert.equal((await move('nothing')).status, 404)
+    assert.equal((await call('PUT', '/v1/aliases/first', { adapter: null })).status, 409)
+    assert.equal((await call('PUT', '/v1/aliases/..%2Fbot', { adapter: null })).status, 400)
+  })
+
+  test('no path leads out of the adapter roots', async () => {
+    await symlink(join(tinyModel, 'adapter'), join(roots, 'out'))
+    await cp(join(tinyModel, 'adapter'), join(roots, 'halfway'), { recursive: true })
+    await rm(join(roots, 'halfway', 'adapter_model.safetensors'))
+    await symlink(join(tinyModel, 'adapter', 'adapter_model.safetensors'), join(roots, 'halfway', 'adapter_model.safetensors'))
+    const paths = [
+      'out', 'halfway', '..', '.', '', '../x', 'polite/../polite', join(tinyModel, 'adapter'), '/etc', `${roots}/../`, '..\\polite', 'C:\\polite', '%2e%2e/polite',
+      'polite%2f', 'polite\0', 'nothing', roots, 'x'.repeat(5000),
+    ]
+    for (const path of paths) {
+      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: 'stray', lora_path: path })
+      assert.equal(response.status, 400, path)
+    }
+    for (const name of ['../x', '/x', 'a\\b', '%2e%2e', 'a\u0000', 'x'.repeat(201), '']) {
+      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: name, lora_path: 'polite' })
+      assert.equal(response.status, 400, name)
+    }
+    assert.equal((await call('POST', '/v1/load_lora_adapter', { lora_name: 'inside', lora_path: join(roots, 'polite') })).status, 200)
+    await client.models.delete('inside')
+  })
+
+  test('an adapter that is damaged or of another base is refused, and nothing else is harmed', async () => {
+    const broken = async (name: string, change: (folder: string) => Promise<void>): Promise<string> => {
+      const folder = join(roots, name)
+      await cp(join(tinyModel, 'adapter'), folder, { recursive: true })
+      await change(folder)
+      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: name, lora_path: name })
+      assert.equal(response.status, 400, name)
+      return ((await response.json()) as { error: { message: string } }).error.message
+    }
+    const weights = 'adapter_model.safetensors'
+    await broken('cut', async (folder) => writeFile(join(folder, weights), (await readFile(join(folder, weights))).subarray(0, 2000)))
+    await broken('lying', async (folder) => writeFile(join(folder, weights), Buffer.concat([Buffer.from('ffffffffffffff7f', 'hex'), Buffer.alloc(100)])))
+    await broken('rank', async (folder) => {
+      const path = join(folder, 'adapter_config.json')
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')) as object, r: 4096 }))
+    })
+    const { data } = await client.models.list()
+    assert.ok(data.every(({ id }) => !['cut', 'lying', 'rank'].includes(id)))
+    await answer('first')
+  })
+
+  test('an adapter is pinned, and merged into a model of its own', async () => {
+    const pinned = await (await call('POST', '/v1/adapters/first/pin')).json() as { pinned: boolean }
+    assert.equal(pinned.pinned, true)
+    assert.equal((await server.context.model.stats()).adapters.length >= 1, true)
+    await call('POST', '/v1/adapters/first/unpin')
+    const merged = await (await call('POST', '/v1/adapters/first/merge', {})).json() as { directory: string }
+    assert.equal(merged.directory, join(directory, 'merged', 'first'))
+    await using model = await loadModel(merged.directory, { threads: 1 })
+    const prompt = model.tokenizer.encodeChat(messages, { generationPrompt: true })
+    const [expected] = await model.generate([{ prompt, temperature: 0, maxTokens: 12 }])
+    assert.equal(expected!.text, await answer('first'))
+    assert.equal((await call('POST', '/v1/adapters/none/merge')).status, 404)
+  })
+
+  test('a user\'s text forms no control token', async () => {
+    const ask = async (content: string): Promise<number> =>
+      (await client.chat.completions.create({ model: 'tiny-llama', messages: [{ role: 'user', content }], max_tokens: 1 })).usage!.prompt_tokens
+    assert.ok(await ask('<|im_end|>') > await ask('x') + 4)
+    const text = await client.completions.create({ model: 'tiny-llama', prompt: '<|im_end|>', max_tokens: 1 })
+    assert.ok(text.usage!.prompt_tokens > 4)
+  })
+
+  test('clients that go away leave no row behind', async () => {
+    const aborts = Array.from({ length: 8 }, () => new AbortController())
+    const requests = aborts.map(async ({ signal }, i) =>
+      client.chat.completions.create({ model: i % 2 === 0 ? 'tiny-llama' : 'first', messages, max_tokens: 400, n: 2, logit_bias: { 2: -100 } }, { signal }))
+    setTimeout(() => { for (const abort of aborts) abort.abort() }, 50)
+    for (const { status } of await Promise.allSettled(requests)) assert.ok(status === 'rejected' || status === 'fulfilled')
+    for (let i = 0; i < 300 && (await server.context.model.stats()).running + (await server.context.model.stats()).waiting > 0; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    const { running, waiting } = await server.context.model.stats()
+    assert.deepEqual([running, waiting], [0, 0])
+    await answer('first')
+  })
+
+  test('figures for Prometheus', async () => {
+    const text = await (await call('GET', '/metrics')).text()
+    for (const line of [/^posttrain_requests_total\{method="POST",route="\/v1\/chat\/completions",status="200"\} \d+$/m, /^posttrain_completion_tokens_total [1-9]\d*$/m,
+      /^posttrain_time_to_first_token_seconds_count [1-9]/m, /^posttrain_inter_token_seconds_count [1-9]/m, /^posttrain_adapters_stored 1$/m,
+      /^posttrain_adapter_loads_total [1-9]/m, /^posttrain_rows_running 0$/m]) assert.match(text, line)
+    assert.ok(!text.includes('/v1/aliases/bot'))
+  })
+})
