@@ -33,7 +33,7 @@ export class GroupCommit {
   async write(write: Write): Promise<readonly StatementResult[]> {
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ write, resolve, reject })
-      this.#loop ??= this.#commitAll().finally(() => { this.#loop = undefined })
+      this.#loop ??= this.#commitAll()
     })
   }
 
@@ -58,6 +58,8 @@ export class GroupCommit {
         for (const { reject } of group) reject(error)
       }
     }
+    // Here and not in a callback of the promise: between the two, someone could write and be left waiting.
+    this.#loop = undefined
   }
 
   #nextGroup(): Waiting[] {

@@ -1,6 +1,7 @@
 /**
  * The tables, as kysely sees them. The same in SQLite and PostgreSQL: ids and enumerations are text, times are milliseconds
- * since 1970, booleans are 0 or 1, structured values are JSON text (suffix `_json`).
+ * since 1970, booleans are 0 or 1, structured values are JSON text (suffix `_json`). JSON text may have any length; texts that
+ * are searched by (ids, names, users, tags) have at most some hundred characters: PostgreSQL's indexes take no longer ones.
  */
 import type { Generated, Insertable, Selectable } from 'kysely'
 
