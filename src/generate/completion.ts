@@ -27,10 +27,18 @@ export interface GenerateRequest extends SamplingOptions {
   readonly format?: OutputFormat | undefined
 }
 
-/** Any JSON object, or one that a JSON schema allows. */
+/** Any JSON object, what a JSON schema allows, or the call of one of some tools with the marks that the model puts around it. */
 export type OutputFormat =
   | { readonly type: 'json_object' }
   | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
+  | { readonly type: 'tool_call'; readonly tools: readonly ToolDeclaration[]; readonly before: string; readonly after: string }
+
+/** A function that a model may ask to be called. */
+export interface ToolDeclaration {
+  readonly name: string
+  /** JSON schema of its arguments; undefined: any object. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined
+}
 
 export interface TokenLogprob {
   readonly id: number
@@ -50,7 +58,7 @@ export interface Completion {
   readonly samplingLogprobs: readonly number[]
   /** Of each position the likeliest tokens, the likeliest first, under the unmodified distribution; where they were asked for. */
   readonly topLogprobs?: readonly (readonly TokenLogprob[])[] | undefined
-  /** `stop`: an end token or a stop string; `length`: maxTokens or the model's context. */
+  /** `stop`: an end token, a stop string or the end of what the format allows; `length`: maxTokens or the model's context. */
   readonly finishReason: 'stop' | 'length'
   readonly usage: { readonly promptTokens: number; readonly completionTokens: number }
 }

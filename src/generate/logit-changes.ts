@@ -51,6 +51,11 @@ export class LogitChanges {
     return changed
   }
 
+  /** Nothing but an end token could follow. */
+  get isFinished(): boolean {
+    return this.#constraint?.isFinished === true
+  }
+
   /** Takes note of a token that was generated. */
   take(id: number): void {
     this.#counts.set(id, (this.#counts.get(id) ?? 0) + 1)

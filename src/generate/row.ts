@@ -5,6 +5,7 @@ import { TokenStream, type Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Random } from '../random.ts'
 import type { HostTensor } from '../runtime/program.ts'
 import type { Completion, GenerateRequest, TokenLogprob } from './completion.ts'
+import { formatsOf } from './format/constraint.ts'
 import { changesLogits, LogitChanges } from './logit-changes.ts'
 import { isGreedy, isTruncated, largestLogits, sampleToken } from './sampling.ts'
 
@@ -78,7 +79,7 @@ export class Row {
     this.#config = config
     this.#stream = new TokenStream(tokenizer)
     this.#random = new Random(request.seed ?? 0, index, sample)
-    if (changesLogits(request)) this.#changes = new LogitChanges(request, undefined)
+    if (changesLogits(request)) this.#changes = new LogitChanges(request, request.format && formatsOf(tokenizer, config.vocabSize).constraint(request.format, config.eosTokenIds))
     this.#choosesOnHost = this.#changes !== undefined || (isTruncated(request) && !isGreedy(request))
   }
 
@@ -152,9 +153,10 @@ export class Row {
   #finished(): Completion | undefined {
     const { request, ids } = this
     const ended = this.#config.eosTokenIds.includes(ids.at(-1)!)
+    const isWhole = this.#changes?.isFinished === true
     const stopAt = firstStop(this.#stream.text, request.stop ?? [])
     const full = ids.length >= Math.min(request.maxTokens, this.#config.maxPositions - request.prompt.length)
-    if (!ended && stopAt === undefined && !full) return undefined
+    if (!ended && !isWhole && stopAt === undefined && !full) return undefined
     this.#stream.flush()
     return {
       text: this.#stream.text.slice(0, stopAt),
@@ -162,7 +164,7 @@ export class Row {
       logprobs: this.#logprobs,
       samplingLogprobs: this.#samplingLogprobs,
       ...(this.#named > 0 && { topLogprobs: this.#topLogprobs }),
-      finishReason: ended || stopAt !== undefined ? 'stop' : 'length',
+      finishReason: ended || isWhole || stopAt !== undefined ? 'stop' : 'length',
       usage: { promptTokens: request.prompt.length, completionTokens: ids.length },
     }
   }

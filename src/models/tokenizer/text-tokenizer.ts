@@ -3,6 +3,8 @@ import { UserError, messageOf } from '../../errors.ts'
 import { ChatTemplate } from './chat-template.ts'
 import { ControlTokens } from './control-tokens.ts'
 import type { Segment } from './control-tokens.ts'
+import { tokenBytes } from './token-bytes.ts'
+import type { TokenBytes } from './token-bytes.ts'
 import { innerPreTokenizer, portablePreTokenizer, startsWithSpecial } from './tokenizer-json.ts'
 import type { TokenizerConfig, TokenizerJson } from './tokenizer-json.ts'
 import type { Message, TextFile, Tokenizer } from './tokenizer.ts'
@@ -107,6 +109,10 @@ export class TextTokenizer implements Tokenizer {
     })
     tokenizer.#template?.check()
     return tokenizer
+  }
+
+  tokenBytes(): TokenBytes {
+    return tokenBytes(this.source.json, this.source.name)
   }
 
   tokenizerFiles(): TextFile[] {

@@ -1,3 +1,5 @@
+import type { TokenBytes } from './token-bytes.ts'
+
 /** A file by its name in the model directory. */
 export interface TextFile {
   readonly name: string
@@ -37,6 +39,11 @@ export interface Tokenizer {
   readonly addBos: boolean
   /** This tokenizer with another chat template (Jinja source) in place of its own. */
   withTemplate(template: string): Tokenizer
+  /**
+   * The bytes of every token.
+   * @throws UserError where a token's text depends on its neighbours
+   */
+  tokenBytes(): TokenBytes
   /** The files that a Hugging Face directory needs for transformers to load this same tokenizer. */
   tokenizerFiles(): TextFile[]
 }
