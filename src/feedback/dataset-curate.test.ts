@@ -23,7 +23,8 @@ describe('cleaning', () => {
     const rows = [labelled('q', 'a', true), labelled('q', 'b', true), labelled('q', 'a', false), labelled('q', 'a', true)]
     const { kept, conflicts, conflicting, duplicates } = clean(rows, 'labelled')
     assert.deepEqual(kept, [rows[1]])
-    assert.deepEqual(conflicts, [{ prompt: 'q', feedback: [0, 2, 3].map((i) => rows[i]!.feedbackId) }])
+    const sources = [rows[0]!, rows[2]!, rows[3]!]
+    assert.deepEqual(conflicts, [{ completions: sources.map(({ completionId }) => completionId), feedback: sources.map(({ feedbackId }) => feedbackId) }])
     assert.deepEqual([conflicting, duplicates], [3, 0])
   })
 

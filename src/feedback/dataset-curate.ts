@@ -5,10 +5,9 @@ import type { DatasetKind } from './dataset-spec.ts'
 import { Groups, nearDuplicates } from './near-duplicates.ts'
 import { sha256 } from './record.ts'
 
-/** Rows of one prompt that cannot all be true. */
+/** Rows of one prompt that cannot all be true, by where they come from: texts would outlive the deletion of their user. */
 export interface Conflict {
-  /** How the user's question begins. */
-  readonly prompt: string
+  readonly completions: readonly string[]
   readonly feedback: readonly string[]
 }
 
@@ -31,11 +30,10 @@ export function clean(rows: readonly Candidate[], kind: DatasetKind): Cleaned {
   const conflicts: Conflict[] = []
   let conflicting = 0
   for (const group of groups.values()) {
-    const [first] = group as [Candidate]
     if (new Set(group.map((candidate) => side(candidate, kind))).size > 1) {
-      conflicts.push({ prompt: first.question.slice(0, 200), feedback: group.flatMap(({ feedbackId: id }) => id ?? []) })
+      conflicts.push({ completions: group.map(({ completionId: id }) => id), feedback: group.flatMap(({ feedbackId: id }) => id ?? []) })
       conflicting += group.length
-    } else kept.push(first)
+    } else kept.push(group[0]!)
   }
   return { kept, conflicts, conflicting, duplicates: rows.length - conflicting - kept.length }
 }

@@ -60,7 +60,13 @@ async function create(store: Store, spec: DatasetSpec, redactor: Redactor): Prom
   const cleaned = clean(rows.reverse(), spec.kind)
   if (cleaned.kept.length === 0) throw noRows(spec, cleaned.conflicting, drops)
   const parts = await split(cleaned.kept, { evalFraction: spec.eval_fraction, seed: spec.seed, near: spec.options.near_duplicates })
-  return await write(store, spec, reportOn(spec, cleaned, parts, drops), cleaned.kept, parts.splits)
+  return await write(store, await storable(spec, redactor), reportOn(spec, cleaned, parts, drops), cleaned.kept, parts.splits)
+}
+
+/** The specification without what is not to be stored: a user's id that says too much. */
+async function storable(spec: DatasetSpec, redactor: Redactor): Promise<DatasetSpec> {
+  const { user, ...filter } = spec.filter
+  return { ...spec, filter: { ...await redactor.value(filter), ...(user !== undefined && { user: redactor.identifier(user) }) } }
 }
 
 function noRows({ kind }: DatasetSpec, conflicting: number, drops: ReadonlyMap<string, number>): UserError {
