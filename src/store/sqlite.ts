@@ -80,10 +80,17 @@ async function sessionOf(thread: SqliteThread, beginning: Statement, giveBack: (
   }
 }
 
+/** kysely has a lock of its own for the one connection that SQLite usually has. */
+class ManyConnectionsAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
+  }
+}
+
 /** A kysely dialect over a database file. */
 export function sqliteDialect(database: SqliteDatabase): Dialect {
   return dialectOf(database, {
-    createAdapter: () => new SqliteAdapter(),
+    createAdapter: () => new ManyConnectionsAdapter(),
     createIntrospector: (kysely) => new SqliteIntrospector(kysely),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   })
