@@ -1,6 +1,7 @@
 /**
  * posttrain as a library: `loadModel` to score and generate with a model, `train` to fine-tune it, `merge` to bake an
- * adapter into its base, `openGrader` to say what answers are worth. Everything that a user can cause is thrown as a UserError.
+ * adapter into its base, `openGrader` to say what answers are worth, `logCompletion` and `sendFeedback` to tell a server what
+ * users were answered and what they thought of it. Everything that a user can cause is thrown as a UserError.
  */
 export { UserError } from './errors.ts'
 export { loadModel, type LoadedModel, type LoadOptions } from './generate/model.ts'
@@ -13,3 +14,4 @@ export { merge, type MergeOptions, type MergeResult } from './models/merge.ts'
 export { train, type TrainOptions } from './train/train.ts'
 export type { TrainEvent, TrainResult } from './train/events.ts'
 export type { Recipe, RecipeInput } from './train/recipe.ts'
+export { logCompletion, sendFeedback, type NewFeedback, type ServerAddress } from './feedback/client.ts'
