@@ -186,6 +186,23 @@ describe('a server on a tiny model', () => {
     assert.ok(text.usage!.prompt_tokens > 4)
   })
 
+  test('a long prompt is encoded aside, with the same tokens', async () => {
+    const content = 'ab '.repeat(6000)
+    const tooLong = async (work: Promise<unknown>): Promise<string> => {
+      const error: unknown = await work.then(() => undefined, (reason: unknown) => reason)
+      assert.ok(error instanceof OpenAI.BadRequestError && error.code === 'context_length_exceeded')
+      return error.message
+    }
+    const { tokenizer, close } = await openModel(tinyModel)
+    close()
+    const ask = { model: 'tiny-llama', max_tokens: 1 }
+    const chat = tokenizer.encodeChat([{ role: 'user', content }], { generationPrompt: true }).length
+    assert.match(await tooLong(client.chat.completions.create({ ...ask, messages: [{ role: 'user', content }] })), new RegExp(`${chat} tokens`))
+    const text = tokenizer.encode(content).length + (tokenizer.addBos ? 1 : 0)
+    assert.match(await tooLong(client.completions.create({ ...ask, prompt: content })), new RegExp(`${text} tokens`))
+    await tooLong(client.chat.completions.create({ ...ask, messages: Array.from({ length: 600 }, () => ({ role: 'user' as const, content: '' })) }))
+  })
+
   test('clients that go away leave no row behind', async () => {
     const aborts = Array.from({ length: 8 }, () => new AbortController())
     const requests = aborts.map(async ({ signal }, i) =>

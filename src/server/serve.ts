@@ -23,6 +23,7 @@ import { limitConnections, timeouts, type ConnectionLimits } from './connections
 import type { ServerContext } from './context.ts'
 import { isLoopback } from './guard.ts'
 import { Inference } from './inference/inference.ts'
+import { PromptEncoder } from './inference/prompt-encoder.ts'
 import { Metrics } from './metrics.ts'
 import { allRoutes } from './routes/index.ts'
 
@@ -111,6 +112,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: options.redact === false ? { enabled: false } : {}, log,
   })
   opened.defer(async () => capture.close())
+  const encoder = opened.use(new PromptEncoder(model, options.model))
   const metrics = new Metrics(model, store, capture)
   const jobs = opened.use(await Jobs.open({
     store, adapters, inspect: (adapter) => model.inspect(adapter),
@@ -123,7 +125,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     store, model, adapters, capture, metrics, jobs,
     keys: new Keys(store),
     audit: new Audit(store),
-    inference: new Inference(model, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
+    inference: new Inference(model, encoder, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
     onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },
     startedAt: Date.now(),

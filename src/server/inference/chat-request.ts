@@ -1,11 +1,10 @@
 /** The body of a chat completion: what is taken, and what the engine makes of it. */
 import { z } from 'zod'
-import { UserError } from '../../errors.ts'
 import type { LiveModel, LiveRequest } from '../../generate/live-model.ts'
 import type { Message } from '../../models/tokenizer/tokenizer.ts'
-import { ApiError } from '../errors.ts'
-import { checkCommon, checkTextLength, commonShape, ignoredShape, invalid, samplingOf, tokensToGenerate } from './parameters.ts'
+import { checkCommon, commonShape, ignoredShape, invalid, samplingOf, tokensToGenerate } from './parameters.ts'
 import type { Target } from './inference.ts'
+import type { PromptEncoder } from './prompt-encoder.ts'
 
 const textPart = z.strictObject({ type: z.literal('text', { error: 'only text can be read' }), text: z.string() })
 const refusalPart = z.strictObject({ type: z.literal('refusal'), refusal: z.string() })
@@ -53,28 +52,17 @@ export const chatSchema = z.strictObject({
 export type ChatBody = z.output<typeof chatSchema>
 
 /** @throws ApiError 400 for what is wrong with the request */
-export function chatRequest(body: ChatBody, { adapter }: Target, model: LiveModel): LiveRequest {
+export async function chatRequest(body: ChatBody, { adapter }: Target, { config }: LiveModel, encoder: PromptEncoder): Promise<LiveRequest> {
   checkCommon(body)
   if (body.top_logprobs != null && body.logprobs !== true) throw invalid('top_logprobs', 'needs "logprobs": true')
-  const prompt = encode(body.messages, model)
+  const prompt = await encoder.chat(body.messages.map(plainMessage))
   return {
     ...samplingOf(body),
     prompt,
-    maxTokens: tokensToGenerate(prompt, body.max_completion_tokens ?? body.max_tokens, model.config, 'messages'),
+    maxTokens: tokensToGenerate(prompt, body.max_completion_tokens ?? body.max_tokens, config, 'messages'),
     topLogprobs: body.logprobs === true ? body.top_logprobs ?? 0 : undefined,
     format: formatOf(body.response_format),
     adapter,
-  }
-}
-
-function encode(messages: ChatBody['messages'], { tokenizer, config }: LiveModel): number[] {
-  const plain = messages.map(plainMessage)
-  checkTextLength(plain.reduce((sum, message) => sum + message.content.length, 0), config, 'messages')
-  try {
-    return tokenizer.encodeChat(plain, { generationPrompt: true })
-  } catch (error) {
-    if (error instanceof UserError) throw new ApiError(400, error.message, { param: 'messages', cause: error })
-    throw error
   }
 }
 

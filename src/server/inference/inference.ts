@@ -4,6 +4,7 @@ import type { LiveModel, LiveRequest, LiveToken } from '../../generate/live-mode
 import type { AdapterRegistry, Resolved } from '../../registry/adapters.ts'
 import { ApiError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
+import type { PromptEncoder } from './prompt-encoder.ts'
 
 /** What answers a request. */
 export interface Target extends Resolved {
@@ -31,6 +32,7 @@ interface RunOptions {
 /** The way of all completions to the model: names, the queue's bound, measurements, and the end when the server stops. */
 export class Inference {
   readonly model: LiveModel
+  readonly encoder: PromptEncoder
   readonly limits: InferenceLimits
   readonly #adapters: AdapterRegistry
   readonly #metrics: Metrics
@@ -40,8 +42,9 @@ export class Inference {
   #answers = 0
   #draining = false
 
-  constructor(model: LiveModel, adapters: AdapterRegistry, metrics: Metrics, limits: InferenceLimits) {
+  constructor(model: LiveModel, encoder: PromptEncoder, adapters: AdapterRegistry, metrics: Metrics, limits: InferenceLimits) {
     this.model = model
+    this.encoder = encoder
     this.#adapters = adapters
     this.#metrics = metrics
     this.limits = limits

@@ -71,15 +71,8 @@ export function tokensToGenerate(prompt: readonly number[], asked: number | null
   return Math.min(asked ?? room, room)
 }
 
-/** No tokenizer of ours has tokens that are longer on average: a text beyond it need not be encoded to be refused. */
-const mostCharactersPerToken = 40
-
-/** @throws ApiError where a text is too long by far; encoding it would hold up everybody else */
-export function checkTextLength(length: number, { maxPositions }: ModelConfig, param: string): void {
-  if (length > maxPositions * mostCharactersPerToken) throw tooLong(`${length} characters`, maxPositions, param)
-}
-
-function tooLong(size: string, maxPositions: number, param: string): ApiError {
+/** A prompt that leaves no room for an answer. */
+export function tooLong(size: string, maxPositions: number, param: string): ApiError {
   const message = `This model's context is ${maxPositions} tokens, and the prompt alone has ${size}. Shorten it`
   return new ApiError(400, message, { param, code: 'context_length_exceeded' })
 }

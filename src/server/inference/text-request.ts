@@ -1,8 +1,9 @@
 /** The body of a text completion, the older endpoint: prompts that no template is put around. */
 import { z } from 'zod'
 import type { LiveModel, LiveRequest } from '../../generate/live-model.ts'
-import { checkCommon, checkTextLength, commonShape, ignoredShape, invalid, samplingOf, tokensToGenerate } from './parameters.ts'
+import { checkCommon, commonShape, ignoredShape, invalid, samplingOf, tokensToGenerate } from './parameters.ts'
 import type { Target } from './inference.ts'
+import type { PromptEncoder } from './prompt-encoder.ts'
 
 /** Most answers of one call: prompts times `n`. */
 const mostAnswers = 128
@@ -30,18 +31,19 @@ export interface TextRequests {
 }
 
 /** One request for each prompt. @throws ApiError 400 for what is wrong with the body */
-export function textRequests(body: TextBody, { adapter }: Target, model: LiveModel): TextRequests {
+export async function textRequests(body: TextBody, { adapter }: Target, model: LiveModel, encoder: PromptEncoder): Promise<TextRequests> {
   checkCommon(body)
   if (body.best_of != null && body.best_of !== (body.n ?? 1)) throw invalid('best_of', 'is not supported unless it equals n')
   if (body.echo === true && body.logprobs != null) throw invalid('logprobs', 'cannot be had of the prompt: leave echo out, or logprobs')
   const prompts = promptList(body.prompt)
   if (prompts.length * (body.n ?? 1) > mostAnswers) throw invalid('n', `times the number of prompts is more than ${mostAnswers}`)
   const sampling = samplingOf(body)
-  const requests = prompts.map((prompt): LiveRequest => {
-    const ids = typeof prompt === 'string' ? encode(prompt, model) : prompt
+  const requests = await Promise.all(prompts.map(async (prompt): Promise<LiveRequest> => {
+    const ids = typeof prompt === 'string' ? await encoder.text(prompt) : prompt
+    if (ids.length === 0) throw invalid('prompt', 'is empty: it needs at least one token')
     const maxTokens = tokensToGenerate(ids, body.max_tokens ?? defaultMaxTokens, model.config, 'prompt')
     return { ...sampling, prompt: ids, maxTokens, topLogprobs: body.logprobs ?? undefined, adapter }
-  })
+  }))
   return { requests, prompts: prompts.map((prompt) => (typeof prompt === 'string' ? prompt : model.tokenizer.decode(prompt, { control: true }))) }
 }
 
@@ -50,12 +52,4 @@ type Prompt = string | readonly number[]
 function promptList(prompt: TextBody['prompt']): readonly Prompt[] {
   if (typeof prompt === 'string') return [prompt]
   return typeof prompt[0] === 'number' ? [prompt as number[]] : prompt as Prompt[]
-}
-
-function encode(prompt: string, { tokenizer, config }: LiveModel): number[] {
-  checkTextLength(prompt.length, config, 'prompt')
-  const begin = tokenizer.addBos && tokenizer.bosTokenId !== undefined ? [tokenizer.bosTokenId] : []
-  const ids = [...begin, ...tokenizer.encode(prompt)]
-  if (ids.length === 0) throw invalid('prompt', 'is empty: it needs at least one token')
-  return ids
 }

@@ -15,7 +15,7 @@ export function chatRoutes(context: ServerContext): Hono<RequestVariables> {
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatSchema)
     const target = inference.target(body.model)
-    const request = chatRequest(body, target, model)
+    const request = await chatRequest(body, target, model, inference.encoder)
     const id = newId('chatcmpl-')
     return respond(c, inference, {
       requests: [request],

@@ -15,7 +15,7 @@ export function completionRoutes(context: ServerContext): Hono<RequestVariables>
   app.post('/v1/completions', async (c) => {
     const body = await readJson(c, textSchema)
     const target = inference.target(body.model)
-    const { requests, prompts } = textRequests(body, target, model)
+    const { requests, prompts } = await textRequests(body, target, model, inference.encoder)
     const id = newId('cmpl-')
     return respond(c, inference, {
       requests,
