@@ -14,10 +14,10 @@ export class SqliteThread {
     this.#path = path
   }
 
-  static async open(options: OpenOptions): Promise<SqliteThread> {
-    const thread = new SqliteThread(options.path)
+  static async open({ path, readOnly, busyMilliseconds }: OpenOptions): Promise<SqliteThread> {
+    const thread = new SqliteThread(path)
     try {
-      await thread.#call('open', options)
+      await thread.#call('open', { path, readOnly, busyMilliseconds } satisfies OpenOptions)
       return thread
     } catch (error) {
       await thread.#worker.close()
@@ -69,14 +69,14 @@ export class Turns {
 
 /** Connections that read, opened when they are needed: a count over a million rows holds up one of them, and nothing else. */
 export class Readers {
-  readonly #path: string
+  readonly #options: Omit<OpenOptions, 'readOnly'>
   readonly #size: number
   readonly #idle: SqliteThread[] = []
   readonly #waiting: ((thread: SqliteThread) => void)[] = []
   #opened = 0
 
-  constructor(path: string, size: number) {
-    this.#path = path
+  constructor(options: Omit<OpenOptions, 'readOnly'>, size: number) {
+    this.#options = options
     this.#size = size
   }
 
@@ -103,7 +103,7 @@ export class Readers {
   async #open(): Promise<SqliteThread> {
     this.#opened++
     try {
-      return await SqliteThread.open({ path: this.#path, readOnly: true })
+      return await SqliteThread.open({ ...this.#options, readOnly: true })
     } catch (error) {
       this.#opened--
       throw error

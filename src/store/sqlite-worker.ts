@@ -9,13 +9,13 @@ export interface OpenOptions {
   readonly path: string
   /** Only reads, beside a connection that writes. */
   readonly readOnly: boolean
+  /** For so long a statement waits for other processes that hold the file: a command, a backup. */
+  readonly busyMilliseconds: number
 }
 
 /** Errors cross threads as data, with SQLite's code. */
 export type Outcome<Value> = { readonly value: Value } | { readonly failure: { readonly message: string; readonly code: number | undefined } }
 
-/** Rows of a table are found in milliseconds, but another process may hold the file for longer: a backup, the command line. */
-const busyMilliseconds = 10_000
 const cachedStatements = 200
 /** KiB of pages that a connection keeps. */
 const cacheSize = 16_384
@@ -26,11 +26,14 @@ const cutMilliseconds = 1000
 
 let database: DatabaseSync
 let logPath: string
+let busyMilliseconds: number
 let cutAt = maxLogBytes
 const prepared = new Map<string, StatementSync>()
 
 serve<never>({
-  open: ({ path, readOnly }: OpenOptions): Outcome<void> => outcome(() => {
+  open: (options: OpenOptions): Outcome<void> => outcome(() => {
+    const { path, readOnly } = options
+    busyMilliseconds = options.busyMilliseconds
     database = new DatabaseSync(path, { timeout: busyMilliseconds, enableForeignKeyConstraints: true })
     logPath = `${path}-wal`
     const [mode] = database.prepare('pragma journal_mode = wal').all()

@@ -9,6 +9,8 @@ export interface SqliteOptions {
   readonly path: string
   /** A transaction without a statement for so long is undone. */
   readonly idleMilliseconds: number
+  /** For so long a write waits for other processes that hold the file. */
+  readonly busyMilliseconds: number
 }
 
 const readerThreads = 3
@@ -24,9 +26,9 @@ export class SqliteDatabase implements Database {
   readonly #readers: Readers
   readonly #idleMilliseconds: number
 
-  private constructor(writer: SqliteThread, { path, idleMilliseconds }: SqliteOptions) {
+  private constructor(writer: SqliteThread, { path, idleMilliseconds, busyMilliseconds }: SqliteOptions) {
     this.#writer = writer
-    this.#readers = new Readers(path, readerThreads)
+    this.#readers = new Readers({ path, busyMilliseconds }, readerThreads)
     this.#idleMilliseconds = idleMilliseconds
     this.writes = new GroupCommit(async (writes) => {
       const giveBack = await this.#turns.take()
@@ -36,7 +38,7 @@ export class SqliteDatabase implements Database {
 
   /** @throws StoreError where the file cannot be opened, or is no database */
   static async open(options: SqliteOptions): Promise<SqliteDatabase> {
-    return new SqliteDatabase(await SqliteThread.open({ path: options.path, readOnly: false }), options)
+    return new SqliteDatabase(await SqliteThread.open({ ...options, readOnly: false }), options)
   }
 
   async read(statement: Statement): Promise<StatementResult> {

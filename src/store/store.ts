@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Kysely, sql, type Compilable } from 'kysely'
+import { explainWrite } from '../files.ts'
 import { acquireLock } from '../train/lock.ts'
 import { Blobs } from './blobs.ts'
 import type { Database } from './database.ts'
@@ -46,11 +47,15 @@ export interface StoreOptions {
   readonly exclusive?: boolean | undefined
   /** A transaction without a statement for so long is undone. */
   readonly idleMilliseconds?: number | undefined
+  /** For so long a write waits for other processes that hold the file. */
+  readonly busyMilliseconds?: number | undefined
 }
 
 /** Opens the store and brings its tables up to date. @throws StoreError where it cannot be opened */
-export async function openStore({ directory, url, exclusive = false, idleMilliseconds = 30_000 }: StoreOptions): Promise<Store> {
-  await mkdir(directory, { recursive: true })
+export async function openStore(
+  { directory, url, exclusive = false, idleMilliseconds = 30_000, busyMilliseconds = 10_000 }: StoreOptions,
+): Promise<Store> {
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => { throw explainWrite(directory, error) })
   const lock = exclusive ? acquireLock(join(directory, 'server.lock')) : undefined
   try {
     return url === undefined ? await openSqlite() : await openPostgres(url)
@@ -61,7 +66,7 @@ export async function openStore({ directory, url, exclusive = false, idleMillise
 
   async function openSqlite(): Promise<Store> {
     const path = join(directory, 'store.sqlite')
-    const database = await SqliteDatabase.open({ path, idleMilliseconds })
+    const database = await SqliteDatabase.open({ path, idleMilliseconds, busyMilliseconds })
     return await opened(database, new Kysely({ dialect: sqliteDialect(database) }), 'sqlite', path)
   }
 
