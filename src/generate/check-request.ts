@@ -2,6 +2,7 @@
 import { UserError } from '../errors.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { GenerateRequest } from './completion.ts'
+import { checkFormat } from './format/format.ts'
 import { checkSampling } from './sampling.ts'
 
 /** Most entries of a request's logit_bias, as OpenAI has it. */
@@ -23,6 +24,7 @@ export function checkGenerateRequest(request: GenerateRequest, config: ModelConf
   checkSeed(request.seed ?? 0)
   checkLogitBias(request.logitBias ?? {}, config)
   checkStops(request)
+  if (request.format !== undefined) checkFormat(request.format)
   if (request.prompt.length === 0) refuse('the prompt is empty: it needs at least one token')
   checkIds(request.prompt, config, 'prompt')
 }

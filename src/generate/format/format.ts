@@ -4,6 +4,7 @@ import type { OutputFormat, ToolDeclaration } from '../completion.ts'
 import { choice, sequence, spaced, text, type Grammar } from './grammar.ts'
 import { anyObject, next, object } from './json.ts'
 import { schemaGrammar } from './schema.ts'
+import { checkSize } from './schema-size.ts'
 
 /** @throws UserError (exitCode 2) that says what of a format is wrong or cannot be enforced */
 export function formatGrammar(format: OutputFormat): Grammar {
@@ -12,6 +13,15 @@ export function formatGrammar(format: OutputFormat): Grammar {
     case 'json_schema': return schemaGrammar(format.schema)
     case 'tool_call': return sequence(text(format.before), choice(...format.tools.map((tool) => call(tool))), text(format.after))
   }
+}
+
+/**
+ * Checks what can be told of a format at once: its size.
+ * @throws UserError (exitCode 2)
+ */
+export function checkFormat(format: OutputFormat): void {
+  if (format.type === 'json_schema') checkSize(format.schema)
+  if (format.type === 'tool_call') for (const { parameters } of format.tools) checkSize(parameters)
 }
 
 /** Hermes' and Qwen's way to write a call. */

@@ -36,7 +36,7 @@ export function objectGrammar(place: Place, compile: Compile): Grammar {
   const other = otherMember(place, [...declared.map(([name]) => name), ...undeclared], compile)
   checkCounts(place, properties.length)
   if (properties.length === 0) return freeObject(place, other)
-  return object(chain(properties, other === undefined ? nothing : repeat(next(other), 0)), !properties.some(({ isRequired }) => isRequired))
+  return object(chain(properties, other), !properties.some(({ isRequired }) => isRequired))
 }
 
 /** An object without declared properties. */
@@ -78,10 +78,10 @@ function property(name: string, isRequired: boolean, value: Grammar): Property {
   return { isRequired, member: sequence(spaced(`${JSON.stringify(name)}:`), value) }
 }
 
-/** The properties that are there, in their order, with commas between them; at least one, or none if none is required. */
-function chain(properties: readonly Property[], others: Grammar): Grammar {
-  let behind: Grammar = others
-  let first: Grammar = choice()
+/** The properties that are there, in their order, with commas between them, then others; at least one in all. */
+function chain(properties: readonly Property[], other: Grammar | undefined): Grammar {
+  let behind: Grammar = other === undefined ? nothing : repeat(next(other), 0)
+  let first: Grammar = other === undefined ? choice() : list(other)
   for (const { isRequired, member } of properties.toReversed()) {
     const here = sequence(member, behind)
     first = isRequired ? here : choice(here, first)

@@ -12,9 +12,9 @@ import { mergeSchemas } from './schema-merge.ts'
 import { arrayGrammar, objectGrammar } from './schema-object.ts'
 import { areExclusive } from './schema-one-of.ts'
 import { numberGrammar, stringGrammar } from './schema-scalars.ts'
+import { checkSize } from './schema-size.ts'
 
-/** Most characters of a schema, most parts (those of merged ones counted again), deepest nesting, most steps for its texts. */
-const maxLength = 131_072
+/** Most parts (those of merged ones counted again), deepest nesting, most steps for its texts. */
 const maxParts = 5000
 const maxDepth = 200
 const maxWork = 30_000_000
@@ -29,7 +29,7 @@ const combiners = ['$ref', 'enum', 'const', 'anyOf', 'oneOf', 'allOf', 'type']
  * cannot be enforced
  */
 export function schemaGrammar(schema: unknown): Grammar {
-  if (JSON.stringify(schema).length > maxLength) refuse('#', `is too large: it may have ${maxLength} characters`)
+  checkSize(schema)
   const grammar = new SchemaCompiler(schema).compile(schema, '#')
   if (!productive(grammar).has(grammar)) refuse('#', 'allows no value at all, or none that ends')
   return grammar
