@@ -78,6 +78,18 @@ test('log-probabilities of the text\'s tokens, with their bytes, without the end
   assert.ok(content.every(({ logprob, top_logprobs: top }) => logprob === -0.5 && top.length === 2 && top[0]!.logprob === -0.5 && top[1]!.logprob === -1.5))
 })
 
+test('a token that is a part of a character has its bytes, and the text is whole in a stream', async (t) => {
+  const { client, model } = await serveFake(t)
+  model.reply = 'a😀é'
+  const { choices: [choice] } = await client.chat.completions.create({ ...ask, logprobs: true })
+  const content = choice!.logprobs!.content!
+  assert.equal(Buffer.from(content.flatMap(({ bytes }) => bytes!)).toString(), model.reply)
+  assert.ok(content.some(({ token }) => /^bytes:(\\x[0-9a-f]{2})+$/.test(token)))
+  const final = await client.chat.completions.stream({ ...ask, logprobs: true }).finalChatCompletion()
+  assert.equal(final.choices[0]!.message.content, model.reply)
+  assert.deepEqual(final.choices[0]!.logprobs!.content, content)
+})
+
 test('what cannot be asked is refused with the parameter\'s name', async (t) => {
   const { server, post, model } = await serveFake(t)
   const tooLong = 'hello '.repeat(model.config.maxPositions)

@@ -61,6 +61,23 @@ describe('a server on a tiny model', () => {
     assert.equal(new Set(first).size, 3)
   })
 
+  test('JSON, and what a JSON schema allows, is enforced while it is generated', async () => {
+    const ask = { model: 'first', messages, temperature: 1, max_tokens: 200, n: 4, seed: 1 }
+    const schema = {
+      type: 'object', properties: { label: { enum: ['good', 'bad'] }, score: { type: 'integer', minimum: 0, maximum: 9 } }, required: ['label', 'score'], additionalProperties: false,
+    }
+    const answers = await client.chat.completions.create({ ...ask, response_format: { type: 'json_schema', json_schema: { name: 'judgement', schema, strict: true } } })
+    for (const { message, finish_reason: reason } of answers.choices) {
+      assert.equal(reason, 'stop')
+      const { label, score, ...rest } = JSON.parse(message.content!) as { label: string; score: number }
+      assert.ok(['good', 'bad'].includes(label) && Number.isInteger(score) && score >= 0 && score <= 9 && Object.keys(rest).length === 0)
+    }
+    const objects = await client.chat.completions.create({ ...ask, response_format: { type: 'json_object' } })
+    for (const { message, finish_reason: reason } of objects.choices) if (reason === 'stop') assert.equal(typeof JSON.parse(message.content!), 'object')
+    const wrong = client.chat.completions.create({ ...ask, response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'nothing' } } } })
+    await assert.rejects(wrong, OpenAI.BadRequestError)
+  })
+
   test('text completions: lists of prompts and tokens, echo, the older log-probabilities', async () => {
     const { tokenizer, close } = await openModel(tinyModel)
     close()

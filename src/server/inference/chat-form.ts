@@ -1,12 +1,12 @@
-import type { Completion } from '../../generate/completion.ts'
-import type { LiveModel, LiveToken } from '../../generate/live-model.ts'
+import type { Completion, TokenLogprob } from '../../generate/completion.ts'
+import type { LiveToken } from '../../generate/live-model.ts'
 import { usageOf, type AnswerForm } from './answer-form.ts'
 import type { ChatBody } from './chat-request.ts'
 import type { Target } from './inference.ts'
-import { finite, isEnd, scoredTokens, textOf, type ScoredToken } from './token-texts.ts'
+import { finite, type ScoredToken, type TokenTexts } from './token-texts.ts'
 
 /** OpenAI's `chat.completion` and `chat.completion.chunk`. */
-export function chatForm(id: string, body: ChatBody, target: Target, model: LiveModel): AnswerForm {
+export function chatForm(id: string, body: ChatBody, target: Target, texts: TokenTexts): AnswerForm {
   const common = { id, created: Math.floor(Date.now() / 1000), model: target.name, system_fingerprint: target.fingerprint }
   const withLogprobs = body.logprobs === true
   const withUsage = body.stream_options?.include_usage === true
@@ -24,7 +24,7 @@ export function chatForm(id: string, body: ChatBody, target: Target, model: Live
         choices: completions.map((completion, index) => ({
           index,
           message: { role: 'assistant', content: completion.text, refusal: null },
-          logprobs: withLogprobs ? chatLogprobs(scoredTokens(completion, model), model) : null,
+          logprobs: withLogprobs ? chatLogprobs(texts.scored(completion), texts) : null,
           finish_reason: completion.finishReason,
         })),
         usage: usageOf([completions]),
@@ -34,7 +34,7 @@ export function chatForm(id: string, body: ChatBody, target: Target, model: Live
       return Array.from({ length: body.n ?? 1 }, (_, index) => delta(index, { role: 'assistant', content: '', refusal: null }))
     },
     piece(_request, token) {
-      const logprobs = withLogprobs && !isEnd(token.id, model) ? chatLogprobs([scored(token)], model) : null
+      const logprobs = withLogprobs && !texts.isEnd(token.id) ? chatLogprobs([scored(token)], texts) : null
       return token.text === '' && logprobs === null ? undefined : delta(token.sample, { content: token.text }, logprobs)
     },
     closing([completions = []]) {
@@ -48,15 +48,7 @@ function scored({ id, logprob, top = [] }: LiveToken): ScoredToken {
   return { id, logprob, top }
 }
 
-function chatLogprobs(tokens: readonly ScoredToken[], model: LiveModel): unknown {
-  const entry = (id: number, logprob: number): unknown => {
-    const token = textOf(id, model)
-    return { token, logprob: finite(logprob), bytes: [...Buffer.from(token)] }
-  }
-  return {
-    content: tokens.map(({ id, logprob, top }) => ({
-      ...entry(id, logprob) as object, top_logprobs: top.map((other) => entry(other.id, other.logprob)),
-    })),
-    refusal: null,
-  }
+function chatLogprobs(tokens: readonly ScoredToken[], texts: TokenTexts): unknown {
+  const entry = ({ id, logprob }: TokenLogprob): object => ({ token: texts.text(id), logprob: finite(logprob), bytes: texts.bytes(id) })
+  return { content: tokens.map((token) => ({ ...entry(token), top_logprobs: token.top.map(entry) })), refusal: null }
 }

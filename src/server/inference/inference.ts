@@ -5,6 +5,7 @@ import type { AdapterRegistry, Resolved } from '../../registry/adapters.ts'
 import { ApiError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { PromptEncoder } from './prompt-encoder.ts'
+import { TokenTexts } from './token-texts.ts'
 
 /** What answers a request. */
 export interface Target extends Resolved {
@@ -33,6 +34,7 @@ interface RunOptions {
 export class Inference {
   readonly model: LiveModel
   readonly encoder: PromptEncoder
+  readonly texts: TokenTexts
   readonly limits: InferenceLimits
   readonly #adapters: AdapterRegistry
   readonly #metrics: Metrics
@@ -45,6 +47,7 @@ export class Inference {
   constructor(model: LiveModel, encoder: PromptEncoder, adapters: AdapterRegistry, metrics: Metrics, limits: InferenceLimits) {
     this.model = model
     this.encoder = encoder
+    this.texts = new TokenTexts(model)
     this.#adapters = adapters
     this.#metrics = metrics
     this.limits = limits

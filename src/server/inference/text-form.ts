@@ -1,11 +1,10 @@
-import type { LiveModel } from '../../generate/live-model.ts'
 import { usageOf, type AnswerForm } from './answer-form.ts'
 import type { Target } from './inference.ts'
 import type { TextBody } from './text-request.ts'
-import { finite, isEnd, scoredTokens, textOf, type ScoredToken } from './token-texts.ts'
+import { finite, type ScoredToken, type TokenTexts } from './token-texts.ts'
 
 /** OpenAI's `text_completion`. @param prompts as text, for `echo` */
-export function textForm(id: string, body: TextBody, prompts: readonly string[], target: Target, model: LiveModel): AnswerForm {
+export function textForm(id: string, body: TextBody, prompts: readonly string[], target: Target, texts: TokenTexts): AnswerForm {
   const common = {
     id, object: 'text_completion', created: Math.floor(Date.now() / 1000), model: target.name, system_fingerprint: target.fingerprint,
   }
@@ -22,7 +21,7 @@ export function textForm(id: string, body: TextBody, prompts: readonly string[],
     whole(completions) {
       const choices = completions.flatMap((answers, request) => answers.map((completion, sample) => {
         const text = (body.echo === true ? prompts[request]! : '') + completion.text
-        const logprobs = withLogprobs ? textLogprobs(scoredTokens(completion, model), model, 0) : null
+        const logprobs = withLogprobs ? textLogprobs(texts.scored(completion), texts, 0) : null
         return choice(request, sample, text, logprobs, completion.finishReason)
       }))
       return { ...common, choices, usage: usageOf(completions) }
@@ -32,11 +31,11 @@ export function textForm(id: string, body: TextBody, prompts: readonly string[],
       return prompts.flatMap((prompt, request) => Array.from({ length: samples }, (_, sample) => chunk([choice(request, sample, prompt)])))
     },
     piece(request, { sample, id, text, logprob, top = [] }) {
-      if (!withLogprobs || isEnd(id, model)) return text === '' ? undefined : chunk([choice(request, sample, text)])
+      if (!withLogprobs || texts.isEnd(id)) return text === '' ? undefined : chunk([choice(request, sample, text)])
       const key = request * samples + sample
       const offset = offsets.get(key) ?? 0
-      offsets.set(key, offset + textOf(id, model).length)
-      return chunk([choice(request, sample, text, textLogprobs([{ id, logprob, top }], model, offset))])
+      offsets.set(key, offset + texts.text(id).length)
+      return chunk([choice(request, sample, text, textLogprobs([{ id, logprob, top }], texts, offset))])
     },
     closing(completions) {
       const ends = completions.flatMap((answers, request) => answers.map(({ finishReason }, sample) =>
@@ -47,18 +46,18 @@ export function textForm(id: string, body: TextBody, prompts: readonly string[],
 }
 
 /** OpenAI's older shape: a list for each figure. @param start where the first token begins in the text */
-function textLogprobs(tokens: readonly ScoredToken[], model: LiveModel, start: number): unknown {
-  const texts = tokens.map(({ id }) => textOf(id, model))
+function textLogprobs(tokens: readonly ScoredToken[], texts: TokenTexts, start: number): unknown {
+  const shown = tokens.map(({ id }) => texts.text(id))
   let end = start
-  const offsets = texts.map((text) => {
+  const offsets = shown.map((text) => {
     const offset = end
     end += text.length
     return offset
   })
   return {
-    tokens: texts,
+    tokens: shown,
     token_logprobs: tokens.map(({ logprob }) => finite(logprob)),
-    top_logprobs: tokens.map(({ top }) => Object.fromEntries(top.map(({ id, logprob }) => [textOf(id, model), finite(logprob)]))),
+    top_logprobs: tokens.map(({ top }) => Object.fromEntries(top.map(({ id, logprob }) => [texts.text(id), finite(logprob)]))),
     text_offset: offsets,
   }
 }

@@ -19,7 +19,7 @@ export function chatRoutes(context: ServerContext): Hono<RequestVariables> {
     const id = newId('chatcmpl-')
     return respond(c, inference, {
       requests: [request],
-      form: chatForm(id, body, target, model),
+      form: chatForm(id, body, target, inference.texts),
       stream: body.stream === true,
       onDone: ([completions = []]) => { record(context, id, body, target, completions) },
       onFault: (error) => { onFault(error, c.get('requestId')) },

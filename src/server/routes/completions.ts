@@ -19,7 +19,7 @@ export function completionRoutes(context: ServerContext): Hono<RequestVariables>
     const id = newId('cmpl-')
     return respond(c, inference, {
       requests,
-      form: textForm(id, body, prompts, target, model),
+      form: textForm(id, body, prompts, target, inference.texts),
       stream: body.stream === true,
       onDone: (completions) => { record(context, id, body, target, prompts, completions) },
       onFault: (error) => { onFault(error, c.get('requestId')) },
