@@ -17,6 +17,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   models: async () => (await import('./models.ts')).models,
   serve: async () => (await import('./serve.ts')).serve,
   keys: async () => (await import('./keys.ts')).keys,
+  store: async () => (await import('./store.ts')).store,
+  feedback: async () => (await import('./feedback.ts')).feedback,
 }
 
 const INTERRUPTED = 130

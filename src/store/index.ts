@@ -1,4 +1,6 @@
+export { backUp } from './backup.ts'
 export { StoreError, isUniqueViolation } from './errors.ts'
-export { openStore, type Store, type StoreOptions } from './store.ts'
 export { newId } from './ids.ts'
+export { maintain, removeExpired, type Maintenance } from './maintenance.ts'
+export { openStore, type Store, type StoreOptions } from './store.ts'
 export type * from './schema.ts'

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Kysely, sql, type Compilable } from 'kysely'
+import { Kysely, type Compilable } from 'kysely'
 import { explainWrite } from '../files.ts'
 import { acquireLock } from '../train/lock.ts'
 import { Blobs } from './blobs.ts'
 import type { Database } from './database.ts'
+import { optimize } from './maintenance.ts'
 import { migrate, type DialectName } from './migrations.ts'
 import { PostgresDatabase, postgresDialect } from './postgres.ts'
 import type { Tables } from './schema.ts'
@@ -78,8 +79,7 @@ export async function openStore(
   async function opened({ writes }: Database, db: Kysely<Tables>, dialect: DialectName, place: string): Promise<Store> {
     try {
       await migrate(db, dialect, place)
-      // Statistics, by which queries are planned, where tables have grown much since the last ones. PostgreSQL makes them by itself.
-      if (dialect === 'sqlite') await sql`pragma optimize = 0x10002`.execute(db)
+      await optimize({ db, dialect })
     } catch (error) {
       await db.destroy()
       throw error
