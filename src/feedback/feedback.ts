@@ -50,16 +50,16 @@ export class FeedbackLog {
    * the same answer takes the earlier one's place (comments stand side by side).
    * @throws FeedbackError; ConflictError where the idempotency key was used for other feedback
    */
-  async add(body: FeedbackBody, createdAt?: number): Promise<Recorded> {
+  async add(body: FeedbackBody): Promise<Recorded> {
     const said = saidIn(body)
     const spokenOf = await this.#completionsOf(said)
     checkAnswers(said, spokenOf)
     const about = spokenOf.find(({ id }) => id === said.completionId)
     const completion = about === undefined ? 'unknown' : 'known'
     const user = body.user === undefined ? about?.user_id ?? null : this.#redactor.identifier(body.user)
-    const feedback = await feedbackRow(said, user, body.idempotency_key, this.#redactor, createdAt)
+    const feedback = await feedbackRow(said, user, body.idempotency_key, this.#redactor)
     try {
-      await this.#store.write(...insertFeedback(this.#store, feedback, createdAt === undefined ? 'arrival' : 'time'))
+      await this.#store.write(...insertFeedback(this.#store, feedback, 'arrival'))
     } catch (error) {
       if (!isUniqueViolation(error) || feedback.idempotency_key === null) throw error
       return { feedback: await this.#first(feedback), created: false, completion }
@@ -146,7 +146,8 @@ function checkAnswers({ completionId, position, name, value }: Said, completions
   if (a.user_id !== b.user_id) throw new FeedbackError('value', 'The two answers were given to different users: a choice compares answers that one of them got')
 }
 
-async function feedbackRow(
+/** What was said as a row of the store, redacted. */
+export async function feedbackRow(
   { completionId, position, name, value, number, tags }: Said,
   user: string | null,
   key: string | undefined,
@@ -172,21 +173,23 @@ async function feedbackRow(
 
 /**
  * The queries that store feedback.
- * @param order what "later" means: a log that is imported may be older than what is there
+ * @param order what "later" means: as it arrives, or by its time, for a log that is imported and may be older than what is
+ * there. What an import finds there already, by its id or idempotency key, stays as it is; otherwise that is an error
  */
 export function insertFeedback({ db }: Store, feedback: NewRow<'feedback'>, order: 'arrival' | 'time'): Compilable[] {
   const { id, completion_id, created_at } = feedback
   const tags = Object.entries(JSON.parse(feedback.tags_json) as Record<string, string>)
     .map(([key, value]) => ({ completion_id, feedback_id: id, key, value, created_at }))
+  const row = db.insertInto('feedback').values(feedback)
   return [
-    db.insertInto('feedback').values(feedback),
-    ...(tags.length === 0 ? [] : [db.insertInto('tags').values(tags)]),
-    ...(feedback.name === 'comment' ? [] : [supersede({ db } as Store, feedback, order)]),
+    order === 'arrival' ? row : row.onConflict((conflict) => conflict.doNothing()),
+    ...(tags.length === 0 ? [] : [db.insertInto('tags').values(tags).onConflict((conflict) => conflict.doNothing())]),
+    ...(feedback.name === 'comment' ? [] : [supersede(db, feedback, order)]),
   ]
 }
 
 /** Marks what later feedback takes the place of. */
-function supersede({ db }: Store, feedback: NewRow<'feedback'>, order: 'arrival' | 'time'): Compilable {
+function supersede(db: Store['db'], feedback: NewRow<'feedback'>, order: 'arrival' | 'time'): Compilable {
   const { id, name, user_id: user } = feedback
   const about = name === 'choice' ? sameChoice(feedback) : sql<boolean>`completion_id = ${feedback.completion_id} and position = ${feedback.position}`
   const group = sql<boolean>`name = ${name} and ${about} and ${user === null ? sql`user_id is null` : sql`user_id = ${user}`}`

@@ -98,6 +98,13 @@ function replaceSpans(text: string, spans: Iterable<Span>, mark: string): string
   return parts.join('') + text.slice(at)
 }
 
+/** A pattern as command lines have it: `PATIENT=P-\\d{6}`. @throws UserError (exitCode 2) */
+export function parsePattern(text: string): CustomPattern {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new UserError(`A redaction pattern is written MARK=REGEX, got ${text}`, { exitCode: 2 })
+  return { mark: text.slice(0, at), pattern: text.slice(at + 1) }
+}
+
 function checkPattern({ mark, pattern, flags = '' }: CustomPattern): PatternRequest['patterns'][number] {
   const fault = (problem: string): UserError => new UserError(`The redaction pattern ${JSON.stringify(pattern)}: ${problem}.`, { exitCode: 2 })
   if (!/^[A-Z][A-Z0-9_]{0,31}$/.test(mark)) throw fault(`its mark ${JSON.stringify(mark)} must be capitals, digits and underscores, at most 32`)
