@@ -20,11 +20,16 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Longer ones are no slips, and would take long to compare. */
+const longestName = 200
+
 /** The name in `known` closest to `name` by edit distance, if it is close enough to be a slip. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
+  if (name.length > longestName) return undefined
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 2))
   for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) > bestDistance) continue
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance || (distance === bestDistance && best === undefined)) {
       best = candidate

@@ -35,6 +35,8 @@ function measured({ metrics }: ServerContext): MiddlewareHandler<RequestVariable
     await next()
     const milliseconds = performance.now() - start
     c.header('x-request-id', c.get('requestId'))
+    // A browser must not take a text of someone's for a page of ours.
+    c.header('x-content-type-options', 'nosniff')
     c.header('openai-processing-ms', String(Math.round(milliseconds)))
     metrics.request(c.req.method, routeOf(c), c.res.status, milliseconds / 1000)
   }

@@ -5,6 +5,8 @@ import { ApiError } from './errors.ts'
 
 /** Most bytes of a JSON body. */
 const maxJsonBytes = 10_000_000
+/** Most arrays and objects inside one another: what is read further on may call itself for each. */
+const maxJsonDepth = 100
 
 /**
  * The request's JSON body, checked.
@@ -26,10 +28,29 @@ export function readQuery<Schema extends z.ZodType>(c: Context, schema: Schema):
 
 async function parseJson(c: Context, whereEmpty = ''): Promise<unknown> {
   const text = await readText(c)
+  const body = parse(text.trim() === '' ? whereEmpty : text)
+  checkNesting(body)
+  return body
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text.trim() === '' ? whereEmpty : text)
+    return JSON.parse(text)
   } catch (error) {
     throw new ApiError(400, `The body is not valid JSON: ${(error as SyntaxError).message}`, { code: 'invalid_json', cause: error })
+  }
+}
+
+/** Refuses what no client writes: values in too many others, and a key that would be an object's prototype where it is copied. */
+function checkNesting(body: unknown): void {
+  let level = [body]
+  for (let depth = 0; level.length > 0; depth++) {
+    const objects = level.filter((value) => typeof value === 'object' && value !== null)
+    if (depth === maxJsonDepth && objects.length > 0) {
+      throw new ApiError(400, `The body has more than ${maxJsonDepth} arrays and objects inside one another`, { code: 'invalid_json' })
+    }
+    if (objects.some((object) => Object.hasOwn(object, '__proto__'))) throw new ApiError(400, 'The body has a key __proto__', { code: 'invalid_json' })
+    level = objects.flatMap((object) => Object.values(object) as unknown[])
   }
 }
 

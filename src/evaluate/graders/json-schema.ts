@@ -1,8 +1,9 @@
+import { dereference, type Schema } from '@cfworker/json-schema'
 import { z } from 'zod'
 
 import { messageOf, nearest, UserError } from '../../errors.ts'
 import { defineGrader, scoreOfError } from './grader.ts'
-import { type CreditRequest, JsonCredit } from './json-credit.ts'
+import type { CreditRequest } from './json-credit.ts'
 import { parseTemplate } from './template.ts'
 import { TimedWorker } from './timed-worker.ts'
 
@@ -47,13 +48,21 @@ export const jsonSchema = defineGrader({
   },
 })
 
-/** A misspelt type or a reference to nowhere would refuse every output. */
+/** A misspelt type or a reference to nowhere would refuse every output. No value is validated: that could take for ever. */
 function checkSchema(schema: object, place: string): void {
   checkTypes(schema, place, 0)
   try {
-    new JsonCredit(schema).isValid('null')
+    checkReferences(dereference(schema))
   } catch (error) {
     throw new UserError(`${place}: not a schema that can be used: ${messageOf(error)}`, { exitCode: 2, cause: error })
+  }
+}
+
+/** @param known all schemas within one, by their addresses */
+function checkReferences(known: Readonly<Record<string, Schema | boolean>>): void {
+  for (const schema of Object.values(known)) {
+    if (typeof schema === 'boolean' || schema.$ref === undefined) continue
+    if (known[schema.__absolute_ref__ ?? schema.$ref] === undefined) throw new Error(`Unresolved $ref "${schema.$ref}"`)
   }
 }
 

@@ -1,10 +1,13 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { UserError, messageOf } from '../../errors.ts'
-import { checkGrader, openGrader } from '../../evaluate/graders/index.ts'
+import { checkGrader, type Grade } from '../../evaluate/graders/index.ts'
+import { TimedWorker, TimeLimitError } from '../../evaluate/graders/timed-worker.ts'
+import { siblingModule } from '../../runtime/worker.ts'
 import { readJson } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
+import type { GradeRequest } from '../grader-service.ts'
 
 const grader = z.looseObject({ type: z.string(), name: z.string().optional() })
 const runBody = z.strictObject({
@@ -14,9 +17,13 @@ const runBody = z.strictObject({
 })
 const validateBody = z.strictObject({ grader })
 
+/** How long a grader may take for one sample, milliseconds: comparing long texts takes the square of their length. */
+const timeLimit = 10_000
+
 /** Graders that come in a request name no file, no function and no model: evaluate/graders. */
 export function graderRoutes(_context: ServerContext): Hono<RequestVariables> {
   const routes = new Hono<RequestVariables>()
+  const worker = new TimedWorker(timeLimit, siblingModule(import.meta, '../grader-service'))
   routes.post('/v1/fine_tuning/alpha/graders/validate', async (c) => {
     const { grader: spec } = await readJson(c, validateBody)
     refuseWrong(() => checkGrader(spec))
@@ -25,33 +32,36 @@ export function graderRoutes(_context: ServerContext): Hono<RequestVariables> {
   routes.post('/v1/fine_tuning/alpha/graders/run', async (c) => {
     const body = await readJson(c, runBody)
     refuseWrong(() => checkGrader(body.grader))
-    return c.json(await runGrader(body))
+    return c.json(await runGrader(body, worker))
   })
   return routes
 }
 
-async function runGrader({ grader: spec, model_sample: output, item }: z.output<typeof runBody>) {
+async function runGrader({ grader: spec, model_sample: output, item }: z.output<typeof runBody>, worker: TimedWorker) {
   const began = performance.now()
-  const opened = await openGrader(spec)
+  const { reward, components, error } = await grade({ spec, sample: { item: item ?? {}, output } }, worker)
+  return {
+    reward: reward ?? 0,
+    sub_rewards: components,
+    model_grader_token_usage_per_model: {},
+    metadata: {
+      name: spec.name ?? spec.type,
+      type: spec.type,
+      errors: errorsOf(error),
+      execution_time: (performance.now() - began) / 1000,
+      scores: components,
+      token_usage: null,
+      sampled_model_name: null,
+    },
+  }
+}
+
+async function grade(request: GradeRequest, worker: TimedWorker): Promise<Grade> {
   try {
-    const [grade] = await opened.grade([{ item: item ?? {}, output }])
-    const { reward, components, error } = grade!
-    return {
-      reward: reward ?? 0,
-      sub_rewards: components,
-      model_grader_token_usage_per_model: {},
-      metadata: {
-        name: spec.name ?? spec.type,
-        type: spec.type,
-        errors: errorsOf(error),
-        execution_time: (performance.now() - began) / 1000,
-        scores: components,
-        token_usage: null,
-        sampled_model_name: null,
-      },
-    }
-  } finally {
-    await opened.close()
+    return await worker.call<Grade>('grade', request)
+  } catch (error) {
+    if (error instanceof TimeLimitError) return { reward: null, components: {}, error: `the grader ${error.message}` }
+    throw error
   }
 }
 
