@@ -8,7 +8,7 @@ import { productive, type Grammar, type Repeat, type Sequence, type Terminal } f
 /** Most ways of reading one text that are followed at once; each leads to a whole text, so that leaving some out is safe. */
 const maxThreads = 1024
 /** Most threads that are moved in search of the tokens that may come next. */
-const maxWork = 500_000
+const maxWork = 150_000
 
 /** What is to be done once a part is read: go on in a sequence, or repeat once more. */
 class Frame {

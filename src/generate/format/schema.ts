@@ -17,7 +17,7 @@ import { checkSize } from './schema-size.ts'
 /** Most parts (those of merged ones counted again), deepest nesting, most steps for its texts. */
 const maxParts = 5000
 const maxDepth = 200
-const maxWork = 30_000_000
+const maxWork = 16_000_000
 /** Most schemas among which a value may choose. */
 const maxOptions = 500
 
@@ -38,6 +38,7 @@ export function schemaGrammar(schema: unknown): Grammar {
 class SchemaCompiler {
   readonly #root: unknown
   readonly #references = new Map<string, Rule>()
+  readonly #scalars = new Map<string, Grammar>()
   #parts = 0
   #work = 0
   #depth = 0
@@ -68,7 +69,7 @@ class SchemaCompiler {
     if (stray !== undefined) refuseKeyword(path, stray)
     if ('$id' in schema && path !== '#') refuseKeyword(path, '$id', 'can stand only at the top')
     for (const keyword of ['allOf', '$ref', 'anyOf', 'oneOf'] as const) if (schema[keyword] !== undefined) return this.#combined(place, keyword)
-    if (schema['enum'] !== undefined || schema['const'] !== undefined) return this.#counted(place, constants(place))
+    if (schema['enum'] !== undefined || schema['const'] !== undefined) return this.#scalar(place, 'constant', constants)
     const types = typesOf(place)
     if (types === undefined) return anyValue
     return types.length === 1 ? this.#typed(place, types[0]!) : choice(...types.map((type) => this.#typed(place, type)))
@@ -142,17 +143,24 @@ class SchemaCompiler {
     switch (type) {
       case 'object': return objectGrammar(place, compile)
       case 'array': return arrayGrammar(place, compile)
-      case 'string': return this.#counted(place, stringGrammar(place))
-      case 'number': return this.#counted(place, numberGrammar(place, false))
-      case 'integer': return this.#counted(place, numberGrammar(place, true))
+      case 'string': return this.#scalar(place, type, stringGrammar)
+      case 'number': return this.#scalar(place, type, (each) => numberGrammar(each, false))
+      case 'integer': return this.#scalar(place, type, (each) => numberGrammar(each, true))
       case 'boolean': return anyBoolean
       case 'null': return nullValue
     }
   }
-  #counted({ path }: Place, grammar: Grammar): Grammar {
-    for (const part of partsOf(grammar)) if (part.kind === 'terminal') this.#work += part.dfa.work
+  /** A value without parts; equal ones are made once, and what they take is counted. */
+  #scalar(place: Place, type: string, make: (place: Place) => Grammar): Grammar {
+    const { schema, path } = place
+    const key = type + JSON.stringify(constraintsOf(schema).map((keyword) => [keyword, schema[keyword]]))
+    const known = this.#scalars.get(key)
+    if (known !== undefined) return known
+    const made = make(place)
+    this.#scalars.set(key, made)
+    for (const part of partsOf(made)) if (part.kind === 'terminal') this.#work += part.dfa.work
     if (this.#work > maxWork) refuse(path, 'and those before it are too large together: their texts and numbers can be written in too many ways')
-    return grammar
+    return made
   }
 }
 
