@@ -1,4 +1,6 @@
+import { isIP } from 'node:net'
 import { UserError } from '../errors.ts'
+import { parsePattern } from '../feedback/redact.ts'
 import { precisions } from '../models/graph/linear-maps.ts'
 import { startServer, type ServerOptions } from '../server/serve.ts'
 import { choiceOption, defineCommand, numberOption, required, type Option, type Values } from './command.ts'
@@ -25,8 +27,9 @@ const serverOptions = {
   'require-key': { type: 'boolean', help: 'ask calls from this machine for a key too' },
   'no-store': { type: 'boolean', help: 'store no completions' },
   'retention-days': { type: 'string', value: 'N', help: 'forget completions and their feedback after N days' },
+  'redact-pattern': { type: 'string', multiple: true, value: 'MARK=REGEX', help: 'replace by [MARK] what matches, before texts are stored' },
   'no-redact': { type: 'boolean', help: 'store texts as they are, with addresses, numbers and keys in them' },
-  'allow-address': { type: 'string', multiple: true, value: 'CIDR', help: 'a private network to which webhooks may be sent' },
+  'allow-address': { type: 'string', multiple: true, value: 'A', help: 'a host, address or network (10.0.0.0/8) to which webhooks may be sent though it is private' },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** `posttrain serve`: the loop as a service. */
@@ -79,7 +82,8 @@ function readOptions(options: Values<typeof serverOptions>): ServerOptions {
     store: options['no-store'] !== true,
     retentionDays: numberOption('retention-days', options['retention-days'], { min: 0, max: 36_500 }),
     redact: options['no-redact'] !== true,
-    allowedAddresses: options['allow-address'],
+    redactPatterns: options['redact-pattern']?.map(parsePattern),
+    allowedAddresses: options['allow-address']?.map(checkAllowed),
   }
 }
 
@@ -89,6 +93,14 @@ function namedDirectories(given: readonly string[]): Record<string, string> {
     if (at < 1 || at === text.length - 1) throw new UserError(`--adapter ${text}: give it as NAME=DIR`, { exitCode: 2 })
     return [text.slice(0, at), text.slice(at + 1)]
   }))
+}
+
+function checkAllowed(text: string): string {
+  const [address = '', bits, ...more] = text.split('/')
+  const width = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  const isFine = bits === undefined ? text !== '' : more.length === 0 && /^\d+$/.test(bits) && width > 0 && Number(bits) <= width
+  if (!isFine) throw new UserError(`--allow-address ${text}: give a host, host:port, an address, or a network as 10.0.0.0/8`, { exitCode: 2 })
+  return text
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
