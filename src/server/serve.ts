@@ -8,6 +8,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import { messageOf, UserError } from '../errors.ts'
 import { Capture } from '../feedback/capture.ts'
 import { jobDataset } from '../feedback/job-dataset.ts'
+import type { CustomPattern } from '../feedback/redact.ts'
 import { codeOf } from '../files.ts'
 import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
 import { openLiveModel } from '../generate/open-live-model.ts'
@@ -52,6 +53,8 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly store?: boolean | undefined
   readonly retentionDays?: number | undefined
   readonly redact?: boolean | undefined
+  /** What to take out of texts beside what is known. */
+  readonly redactPatterns?: readonly CustomPattern[] | undefined
   /** Networks (CIDR) that addresses in requests may be of, though they are private. */
   readonly allowedAddresses?: readonly string[] | undefined
   /** Told of every job that ends; its address may be any. */
@@ -109,7 +112,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   const model = opened.use(await openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
   const adapters = await AdapterRegistry.open(store, modelName)
   const capture = new Capture(store, {
-    enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: options.redact === false ? { enabled: false } : {}, log,
+    enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: { enabled: options.redact, patterns: options.redactPatterns }, log,
   })
   opened.defer(async () => capture.close())
   const encoder = opened.use(new PromptEncoder(model, options.model))
