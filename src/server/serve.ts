@@ -1,15 +1,11 @@
 /** A server from start to end: what it opens, in which order, and closes again. */
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { basename, join, resolve } from 'node:path'
-import { createAdaptorServer } from '@hono/node-server'
-import { messageOf, UserError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { Capture } from '../feedback/capture.ts'
 import { jobDataset } from '../feedback/job-dataset.ts'
 import type { CustomPattern } from '../feedback/redact.ts'
-import { codeOf } from '../files.ts'
 import type { LiveModel, LiveOptions } from '../generate/live-model.ts'
 import { openLiveModel } from '../generate/open-live-model.ts'
 import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
@@ -20,11 +16,12 @@ import { checkName } from '../registry/names.ts'
 import type { Webhook } from '../registry/webhooks.ts'
 import { openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
-import { limitConnections, timeouts, type ConnectionLimits } from './connections.ts'
+import type { ConnectionLimits } from './connections.ts'
 import type { ServerContext } from './context.ts'
 import { isLoopback } from './guard.ts'
 import { Inference } from './inference/inference.ts'
 import { PromptEncoder } from './inference/prompt-encoder.ts'
+import { bracketed, Listener } from './listener.ts'
 import { Metrics } from './metrics.ts'
 import { allRoutes } from './routes/index.ts'
 
@@ -84,22 +81,20 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Starts a server; it answers when the promise resolves. @throws UserError where something of it cannot be opened */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 8000, graceTime = 30_000, log = () => undefined } = options
   await using opened = new AsyncDisposableStack()
-  const log = options.log ?? (() => undefined)
+  const listener = opened.use(await Listener.open(host, port, options.connections))
   const context = await openContext(options, opened, log)
-  const { host = '127.0.0.1', port = 8000 } = options
   const app = createApp(context, allRoutes, {
     allowedHosts: [...(options.allowedHosts ?? []), ...(host === '0.0.0.0' || host === '::' ? [] : [bracketed(host)])],
     requireKey: options.requireKey === true || !(host === 'localhost' || isLoopback(host)),
     verifyKey: async (key) => context.keys.verify(key),
   })
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: timeouts(options.connections) }) as Server
-  limitConnections(server, options.connections)
-  const address = await listen(server, host, port)
+  listener.answerWith((request, env) => app.fetch(request, env))
   const stack = opened.move()
   let closing: Promise<void> | undefined
-  const close = async (): Promise<void> => closing ??= shutDown(server, context, stack, options.graceTime ?? 30_000)
-  return { url: `http://${bracketed(address.address)}:${address.port}`, context, close, [Symbol.asyncDispose]: close }
+  const close = async (): Promise<void> => closing ??= listener.close(() => context.inference.drain(graceTime)).then(() => stack.disposeAsync())
+  return { url: listener.url, context, close, [Symbol.asyncDispose]: close }
 }
 
 async function openContext(options: ServerOptions, opened: AsyncDisposableStack, log: (line: string) => void): Promise<ServerContext> {
@@ -160,43 +155,4 @@ function traceOf(error: unknown): string {
 function nameOf(ref: string): string {
   if (ref.startsWith('package:')) return ref.slice('package:'.length)
   return existsSync(ref) ? basename(resolve(ref)).replace(/\.gguf$/i, '') : ref
-}
-
-async function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
-  const { promise, resolve, reject } = Promise.withResolvers<undefined>()
-  server.once('error', reject)
-  server.listen(port, host, () => { resolve(undefined) })
-  try {
-    await promise
-    server.off('error', reject)
-    return server.address() as AddressInfo
-  } catch (error) {
-    throw listenError(error, host, port)
-  }
-}
-
-function listenError(error: unknown, host: string, port: number): unknown {
-  const where = `${bracketed(host)}:${port}`
-  switch (codeOf(error)) {
-    case 'EADDRINUSE': return new UserError(`Port ${port} of ${host} is in use: stop what listens there, or give another with --port (0 takes a free one)`, { cause: error })
-    case 'EACCES': return new UserError(`Listening on ${where} is not permitted: ports below 1024 need special rights. Give another with --port`, { cause: error })
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND': return new UserError(`This machine has no address ${host}: give one that it has with --host (127.0.0.1, 0.0.0.0)`, { cause: error })
-    default: return error
-  }
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
-}
-
-async function shutDown(server: Server, { inference }: ServerContext, opened: AsyncDisposableStack, grace: number): Promise<void> {
-  const closed = new Promise((resolve) => { server.close(resolve) })
-  await inference.drain(grace)
-  // Answers that were written are on their way; what has not been read shortly is not waited for.
-  const timer = setTimeout(() => { server.closeAllConnections() }, 1000)
-  server.closeIdleConnections()
-  await closed
-  clearTimeout(timer)
-  await opened.disposeAsync()
 }

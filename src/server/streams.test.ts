@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import OpenAI from 'openai'
-import { serveFake, type TestServer } from './fixtures/server.ts'
+import { UserError } from '../errors.ts'
+import { FakeModel } from './fixtures/fake-model.ts'
+import { serveFake, tinyModel, type TestServer } from './fixtures/server.ts'
 import { EventStream, type ClientGone } from './inference/event-stream.ts'
+import { startServer, type RunningServer } from './serve.ts'
 
 const ask = { model: 'tiny-llama', messages: [{ role: 'user' as const, content: 'Say hello' }] }
 
@@ -115,6 +121,40 @@ test('closing lets running answers end, takes no new ones, and leaves nothing op
   await closed
   assert.ok(server.model.closed)
   await assert.rejects(server.fetch('/health'))
+})
+
+test('while the model is loaded, calls are told to wait', async (t) => {
+  const loading = Promise.withResolvers<undefined>()
+  const model = await FakeModel.open(tinyModel)
+  const directory = await mkdtemp(join(tmpdir(), 'server-'))
+  t.after(async () => { await rm(directory, { recursive: true }) })
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  await new Promise((resolve) => { probe.close(resolve) })
+  const starting = startServer({
+    model: tinyModel, directory, port,
+    openModel: async () => {
+      await loading.promise
+      return model
+    },
+  })
+  const health = async (): Promise<number> => (await fetch(`http://127.0.0.1:${port}/health`)).status
+  await until('it listens', async () => health().then((status) => status === 503, () => false))
+  loading.resolve(undefined)
+  await using _server = await starting
+  assert.equal(await health(), 200)
+})
+
+test('a server that cannot be opened gives back what it took', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'server-'))
+  t.after(async () => { await rm(directory, { recursive: true }) })
+  const open = async (name: string): Promise<RunningServer> => {
+    const model = await FakeModel.open(tinyModel)
+    return startServer({ model: tinyModel, directory, port: 0, openModel: async () => model, adapters: { [name]: join(tinyModel, 'adapter') } })
+  }
+  await assert.rejects(open('../x'), UserError)
+  await (await open('x')).close()
 })
 
 test('answers that take longer than the grace time are cut off', async (t) => {
