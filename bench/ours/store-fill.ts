@@ -5,7 +5,7 @@ import { newId, type NewRow, type Store, type Tables } from '../../src/store/ind
 import { Random } from '../../src/random.ts'
 
 const day = 24 * 60 * 60 * 1000
-export const days = 90
+const days = 90
 const aliases = ['support-bot', 'sales-bot', 'summaries']
 const features = ['chat', 'search', 'email', 'summary', 'translate', 'draft', 'review', 'reply', 'classify', 'extract']
 const topics = ['billing', 'login', 'shipping', 'returns', 'price', 'bug', 'privacy', 'other']

@@ -43,7 +43,7 @@ try {
   }
   const load = (): Promise<Latencies> => openLoop({ rate, seconds }, (index) => sendFeedback(store, index))
   print('feedback', await load())
-  print('feedback while counting', await beside(load(), () => counts(store.db)['thumbs of an alias, 90 days']!.execute()))
+  print('feedback while counting', await beside(load(), () => counts(store.db)['thumbs of an alias']!.execute()))
 } finally {
   await postgres?.stop()
   rmSync(directory, { recursive: true })

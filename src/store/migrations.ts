@@ -29,10 +29,11 @@ export const migrations: readonly Migration[] = [
         user_id: 'text', conversation_id: 'text!', prompt_json: 'text', prompt_hash: 'text!', parameters_json: 'text!',
         metadata_json: 'text!', prompt_tokens: 'integer!', completion_tokens: 'integer!', expires_at: 'integer',
       })
-      await index('completions', 'created_at')
+      await index('completions', 'created_at', 'id')
       await index('completions', 'alias', 'created_at')
       await index('completions', 'adapter_id', 'created_at')
       await index('completions', 'model', 'created_at')
+      await index('completions', 'source', 'created_at')
       await index('completions', 'user_id', 'created_at')
       await index('completions', 'conversation_id')
       await index('completions', 'prompt_hash')
@@ -47,13 +48,13 @@ export const migrations: readonly Migration[] = [
         tags_json: 'text!', user_id: 'text', idempotency_key: 'text', superseded: 'integer!',
       }, [['idempotency_key']])
       await index('feedback', 'completion_id')
-      await indexNamed('feedback_filter', 'feedback', ['name', 'superseded', 'number', 'created_at', 'completion_id'])
-      await index('feedback', 'created_at')
+      await indexNamed('feedback_filter', 'feedback', ['name', 'superseded', 'number', 'completion_id', 'id'])
+      await index('feedback', 'created_at', 'id')
       await index('feedback', 'user_id')
       await table('tags', {
         completion_id: 'text!', feedback_id: 'text!', key: 'text!', value: 'text!', created_at: 'integer!',
       }, [['completion_id', 'feedback_id', 'key']])
-      await indexNamed('tags_filter', 'tags', ['key', 'value', 'created_at', 'completion_id'])
+      await indexNamed('tags_filter', 'tags', ['key', 'value', 'feedback_id', 'completion_id'])
       await index('tags', 'feedback_id')
 
       await table('datasets', {
