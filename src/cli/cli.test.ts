@@ -61,6 +61,8 @@ describe('help and wrong usage', { concurrency: 2 }, () => {
     'a recipe that is not there': [['train', 'none.yaml'], /none\.yaml: the recipe cannot be read/],
     'a temperature out of range': [['generate', '--model', 'x', '--prompt', 'y', '--temperature', 'NaN'], /--temperature must be a number from 0/],
     'an unknown precision': [['generate', '--model', tiny, '--prompt', 'y', '--precision', 'f64'], /--precision must be one of f32, int8/],
+    'a format that is no file': [['generate', '--model', tiny, '--prompt', 'y', '--format', 'none.json'], /--format none\.json: it cannot be read/],
+    'a schema that cannot be enforced': [['generate', '--model', tiny, '--prompt', 'y', '--format', write('not.json', '{"not": {}}')], /schema at # has "not"/],
     'no data file': [['score', '--model', tiny, '--data', 'none.jsonl'], /none\.jsonl: there is no such file/],
     'an action that is not there': [['models', 'pul', 'x'], /not understood: pul x/],
     'rows shown without a model': [['data', 'check', rows, '--show', '1'], /--show needs --model/],
@@ -115,6 +117,19 @@ describe('commands on a tiny model', { concurrency: 2 }, () => {
     assert.deepEqual(Object.keys(answer), ['text', 'ids', 'logprobs', 'finish_reason', 'usage'])
     assert.equal(answer.ids.length, answer.logprobs.length)
     assert.equal(second.out, first.out)
+  })
+
+  test('generate --format holds the answer to a JSON schema, and says where it had to end before it was whole', async () => {
+    const schema = write('schema.json', JSON.stringify({ type: 'object', properties: { mood: { enum: ['good', 'bad'] }, n: { type: 'integer', maximum: 9 } }, required: ['mood', 'n'] }))
+    const ask = (...options: string[]) => posttrain(['generate', '--model', tiny, '--prompt', 'hello', '--temperature', '1', ...options])
+    const { code, out, log } = await ask('--format', schema, '--max-tokens', '80')
+    assert.equal(code, 0, log)
+    const { mood, n, ...others } = JSON.parse(out) as Record<string, unknown>
+    assert.ok(['good', 'bad'].includes(String(mood)) && Number.isInteger(n) && Number(n) <= 9)
+    assert.deepEqual(others, {})
+    const cut = await ask('--format', 'json', '--max-tokens', '1')
+    assert.deepEqual([cut.code, cut.out], [1, '{\n'])
+    assert.match(cut.log, /cut before it was whole JSON \(1 tokens\)/)
   })
 
   test('chat answers line by line and forgets at /reset', async () => {

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { text as readAll } from 'node:stream/consumers'
 
-import type { Completion, GenerateRequest } from '../generate/completion.ts'
+import { UserError } from '../errors.ts'
+import type { Completion, GenerateRequest, OutputFormat } from '../generate/completion.ts'
 import type { LoadedModel } from '../generate/model.ts'
 import type { Message, Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { defineCommand, numberOption, type Option, required, type Values } from './command.ts'
@@ -17,7 +19,7 @@ export const samplingOptions = {
   seed: { type: 'string', value: 'S', help: 'of the sampling (default 0)' },
 } as const satisfies Readonly<Record<string, Option>>
 
-const usage = '--model MODEL [--adapter DIR] --prompt TEXT [--max-tokens N --temperature T --seed S --json]'
+const usage = '--model MODEL [--adapter DIR] --prompt TEXT [--max-tokens N --temperature T --seed S --format FORMAT --json]'
 
 /** `posttrain generate`: the answer to one prompt. */
 export const generate = defineCommand({
@@ -33,18 +35,23 @@ export const generate = defineCommand({
     prompt: { type: 'string', value: 'TEXT', help: 'what to answer; - reads it from standard input' },
     system: { type: 'string', value: 'TEXT', help: 'a system turn before it' },
     ...samplingOptions,
+    format: { type: 'string', value: 'FORMAT', help: 'json: an object; or the file of a JSON schema that the answer must fit' },
   },
   positionals: 0,
   async run(context) {
     const { options, json, terminal } = context
     const given = required({ name: 'generate', usage }, 'prompt', options.prompt)
-    const sampling = readSampling(options)
+    const format = options.format === undefined ? undefined : readFormat(options.format)
+    const sampling = { ...readSampling(options), format }
     const prompt = given === '-' ? await readAll(terminal.input) : given
     await using model = await openModel({ name: 'generate', usage }, context)
     const system = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
     const ids = promptIds(model.tokenizer, [...system, { role: 'user', content: prompt }])
     const completion = await answer(model, ids, sampling, json ? undefined : text => { terminal.out(text) })
     terminal.out(json ? `${JSON.stringify(asJson(completion))}\n` : '\n')
+    if (format !== undefined && completion.finishReason === 'length') {
+      throw new UserError(`the answer was cut before it was whole JSON (${completion.usage.completionTokens} tokens): raise --max-tokens`)
+    }
   },
 })
 
@@ -62,6 +69,17 @@ export function readSampling(options: Values<typeof samplingOptions>): Sampling 
     ...(topK !== undefined && { topK }),
     ...(topP !== undefined && { topP }),
     ...(options.stop !== undefined && { stop: options.stop }),
+  }
+}
+
+/** `json`, or a file that holds a JSON schema. */
+function readFormat(given: string): OutputFormat {
+  if (given === 'json') return { type: 'json_object' }
+  try {
+    return { type: 'json_schema', schema: JSON.parse(readFileSync(given, 'utf8')) as Readonly<Record<string, unknown>> }
+  } catch (error) {
+    const problem = error instanceof SyntaxError ? `not valid JSON (${error.message})` : 'it cannot be read'
+    throw new UserError(`--format ${given}: ${problem}. Give json, or the file of a JSON schema`, { exitCode: 2, cause: error })
   }
 }
 

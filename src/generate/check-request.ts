@@ -39,7 +39,7 @@ export function checkIds(ids: readonly number[], { vocabSize, maxPositions }: Mo
 function checkStops({ stop, format }: GenerateRequest): void {
   if (stop?.includes('') === true) refuse('a stop string is empty: it would end every answer at once')
   if (format !== undefined && stop !== undefined && stop.length > 0) {
-    refuse('stop and response_format exclude each other: a stop string could cut the JSON in two. Leave stop out')
+    refuse('stop and a format (response_format) exclude each other: a stop string could cut the JSON in two. Leave stop out')
   }
 }
 

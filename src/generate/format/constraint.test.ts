@@ -173,7 +173,7 @@ test('a model without the tokens that a format needs is told so', () => {
 test('a tokenizer whose tokens have no text of their own is refused', () => {
   const { source } = pieces
   const odd = new TextTokenizer({ ...source, json: { ...source.json, decoder: { type: 'WordPiece', prefix: '##', cleanup: true } } })
-  assert.throws(() => new Formats(odd, odd.vocabSize), { name: 'UserError', message: /WordPiece.*without response_format/ })
+  assert.throws(() => new Formats(odd, odd.vocabSize), { name: 'UserError', message: /WordPiece.*without a format/ })
 })
 
 test('a schema that can be read in too many ways at once is refused while it decodes, not followed for ever', () => {

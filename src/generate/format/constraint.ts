@@ -95,7 +95,7 @@ class FormatConstraint implements TokenConstraint {
       return (near.mask ??= this.#vocabulary.allowed(this.#automaton, near))
     } catch (error) {
       if (!(error instanceof FormatTooLarge)) throw error
-      throw new UserError(`response_format: the schema is too large: ${error.message}`, { exitCode: 2, cause: error })
+      throw new UserError(`the format's JSON schema is too large: ${error.message}`, { exitCode: 2, cause: error })
     }
   }
 }

@@ -11,7 +11,7 @@ export type Schema = Readonly<Record<string, unknown>>
 /** Throws the UserError that says what is wrong where. */
 export function refuse(path: string, problem: string): never {
   const place = path.length > 300 ? `${path.slice(0, 300)}…` : path
-  throw new UserError(`response_format: the JSON schema at ${place} ${problem}`, { exitCode: 2 })
+  throw new UserError(`the format's JSON schema at ${place} ${problem}`, { exitCode: 2 })
 }
 
 /** Throws the UserError for a keyword that the decoder does not keep. */

@@ -24,7 +24,7 @@ export function tokenBytes(json: TokenizerJson, name: string): TokenBytes {
   if (bytesOf === undefined) {
     throw new UserError(
       `${name}: its tokenizer decodes by ${kinds.join(', ') || 'nothing'}, and a token's text depends on its neighbours: ` +
-      'a format cannot be enforced with it. Ask for JSON in the prompt, without response_format',
+      'a format cannot be enforced with it. Ask for JSON in the prompt, without a format',
       { exitCode: 2 },
     )
   }
