@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startPostgres } from '../../src/store/fixtures/postgres.ts'
@@ -63,11 +64,14 @@ async function sendFeedback({ db, write }: Store, index: number): Promise<void> 
   )
 }
 
-/** Does something over and over until the work is done. */
+/** Does something again and again, ten times a second at most, until the work is done. */
 async function beside<Result>(work: Promise<Result>, again: () => Promise<unknown>): Promise<Result> {
   let done = false
   const ended = work.finally(() => { done = true })
-  while (!done) await again()
+  while (!done) {
+    await again()
+    await sleep(100)
+  }
   return await ended
 }
 
