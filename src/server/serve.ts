@@ -133,12 +133,17 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   return context
 }
 
+/** Adapters that are read at the same time: each has a file open, and there may be thousands. */
+const atOnce = 32
+
 /** Registers the operator's adapters, in the place of those that had their names when the server last ran. */
 async function registerAdapters(named: Readonly<Record<string, string>>, { adapters, model }: ServerContext): Promise<void> {
-  for (const [id, path] of Object.entries(named)) {
+  const register = async ([id, path]: readonly [string, string]): Promise<void> => {
     const directory = resolve(path)
     await adapters.replace({ id: checkName(id, 'adapter'), directory, facts: await model.inspect(directory), source: 'command_line' })
   }
+  const all = Object.entries(named)
+  for (let i = 0; i < all.length; i += atOnce) await Promise.all(all.slice(i, i + atOnce).map(register))
 }
 
 async function pinAdapters({ adapters, model }: ServerContext, log: (line: string) => void): Promise<void> {
