@@ -12,6 +12,7 @@ function accepts(grammar: Grammar, text: string): boolean {
   const automaton = new Automaton(grammar, 32)
   let state: State | null = automaton.start
   for (const byte of Buffer.from(text)) {
+    automaton.beginSearch()
     state = automaton.step(state, byte)
     if (state === null) return false
   }
