@@ -1,5 +1,6 @@
 /** Prompts are read a chunk at a time, those of several requests together, and what is known of them already is not read again. */
 import type { ModelConfig } from '../models/config.ts'
+import { widestProduct } from '../models/graph/row-lora.ts'
 import type { HostTensor } from '../runtime/program.ts'
 import type { Group } from './admission.ts'
 import { blockLength, KeyValueBlock } from './key-value-block.ts'
@@ -32,11 +33,15 @@ export interface ChunkRun<G extends Group> {
 const leastLength = 2
 /** Lengths of chunks behind others are multiples of this, so that those of like length share a run. */
 const lengthStep = 16
+/** Prompts whose adapters have a higher rank are read by themselves. */
+const highestSharedRank = 16
 
 /**
  * Reads prompts, whole or in chunks of 64 tokens. A chunk's keys and values depend on the adapter and the tokens up to its
  * end alone, bit by bit: the first chunk has nothing behind its padding, a later one has a length that its own prompt
- * decides, since what it sees of the past begins there.
+ * decides, since what it sees of the past begins there. ONNX Runtime's matrix product sums in parts whose length depends
+ * on the number of columns, and gives threads columns where these are more than the rows: so prompts share a run with those
+ * of the same rank alone, and have at least as many positions as the products with A have columns.
  */
 export class PromptReader<G extends Group> {
   readonly #config: ModelConfig
@@ -79,7 +84,7 @@ export class PromptReader<G extends Group> {
       this.#skipKnown(reading, known)
       const chunk = this.#chunkOf(reading)
       const own = runLength(chunk)
-      if (chunks.length > 0 && !fits(chunk, own, chunks[0]!, length)) continue
+      if (!chunks.every((other) => fits(chunk, other))) continue
       if (chunks.length > 0 && (chunks.length + 1) * Math.max(length, own) > positions) break
       // A block that this run computes already is waited for.
       const key = this.#keyOf(chunk)
@@ -144,12 +149,20 @@ function isFirst({ reading }: Chunk<Group>): boolean {
   return reading.blocks.length === 0
 }
 
-function runLength(chunk: Chunk<Group>): number {
-  const { length } = chunk.tokens
-  return isFirst(chunk) ? Math.max(leastLength, length) : Math.ceil(length / lengthStep) * lengthStep
+function rankOf({ reading }: Chunk<Group>): number {
+  return reading.group.adapter?.rank ?? 0
 }
 
-/** Whether two chunks can share a run: both first, or both behind others and of one length. */
-function fits(chunk: Chunk<Group>, own: number, other: Chunk<Group>, length: number): boolean {
-  return isFirst(chunk) === isFirst(other) && (isFirst(chunk) || own === length)
+/** Positions that a chunk takes in a run, padding included; a first one may take more. */
+function runLength(chunk: Chunk<Group>): number {
+  const rank = rankOf(chunk)
+  const length = Math.max(leastLength, chunk.tokens.length, rank > highestSharedRank ? 0 : widestProduct(rank))
+  return isFirst(chunk) ? length : Math.ceil(length / lengthStep) * lengthStep
+}
+
+/** Whether two chunks can share a run: both first, or both behind others and of one length; of one rank, where both have one. */
+function fits(chunk: Chunk<Group>, other: Chunk<Group>): boolean {
+  const [rank, otherRank] = [rankOf(chunk), rankOf(other)]
+  if (Math.max(rank, otherRank) > highestSharedRank || (rank !== otherRank && rank > 0 && otherRank > 0)) return false
+  return isFirst(chunk) ? isFirst(other) : !isFirst(other) && runLength(chunk) === runLength(other)
 }

@@ -53,6 +53,11 @@ export function slotShape({ side, modules, size }: SlotInput, rows: number, rank
   return side === 'A' ? [rows, size, modules.length * rank] : [rows, rank, size]
 }
 
+/** Most columns of a product with A matrices, for adapters of a rank. */
+export function widestProduct(rank: number): number {
+  return rank * Math.max(...inputGroups.map(({ modules }) => modules.length))
+}
+
 /** Adds slots for adapters to a frozen decoder. x is [B, S, in] with B rows, each with a slot of its own. */
 export function withRowLora(base: FrozenParts, config: ModelConfig, layers: AdaptedLayers): DecoderParts {
   const covered = groupsOf(layers)
