@@ -2,6 +2,7 @@
 import { HTTPException } from 'hono/http-exception'
 import { UserError } from '../errors.ts'
 import { ConflictError, NotFoundError } from '../registry/errors.ts'
+import { StoreError } from '../store/index.ts'
 
 export interface ErrorBody {
   readonly error: {
@@ -52,6 +53,8 @@ export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof NotFoundError) return new ApiError(404, error.message, { code: 'not_found', cause: error })
   if (error instanceof ConflictError) return new ApiError(409, error.message, { code: 'conflict', cause: error })
+  // What is wrong with it, and where it lies, is for the operator to know.
+  if (error instanceof StoreError) return new ApiError(503, 'The server cannot read or write its store; its log says why.', { code: 'store_unavailable', cause: error })
   if (error instanceof UserError) return new ApiError(error.exitCode === 2 ? 400 : 422, error.message, { cause: error })
   if (error instanceof HTTPException) return new ApiError(error.status as ErrorStatus, error.message, { cause: error })
   return new ApiError(500, 'The server failed at this request; its log says why.', { cause: error })

@@ -14,7 +14,7 @@ import { Jobs } from '../registry/jobs.ts'
 import { Keys } from '../registry/keys.ts'
 import { checkName } from '../registry/names.ts'
 import type { Webhook } from '../registry/webhooks.ts'
-import { openStore } from '../store/index.ts'
+import { maintain, openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
 import type { ConnectionLimits } from './connections.ts'
 import type { ServerContext } from './context.ts'
@@ -103,6 +103,8 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   for (const root of adapterRoots) await mkdir(root, { recursive: true })
   const modelName = options.name ?? nameOf(options.model)
   const store = opened.use(await openStore({ directory, url: options.database, exclusive: true }))
+  const maintenance = maintain(store, (error) => { log(traceOf(error)) })
+  opened.defer(() => maintenance.stop())
   const { precision, threads, maxAdapters, maxRank, maxRows, openModel = openLiveModel } = options
   const model = opened.use(await openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
   const adapters = await AdapterRegistry.open(store, modelName)
