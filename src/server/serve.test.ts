@@ -1,6 +1,6 @@
 /** The server on the real engine, with tiny models. */
 import assert from 'node:assert/strict'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -139,48 +139,6 @@ describe('a server on a tiny model', () => {
     assert.equal((await call('PUT', '/v1/aliases/..%2Fbot', { adapter: null })).status, 400)
   })
 
-  test('no path leads out of the adapter roots', async () => {
-    await symlink(join(tinyModel, 'adapter'), join(roots, 'out'))
-    await cp(join(tinyModel, 'adapter'), join(roots, 'halfway'), { recursive: true })
-    await rm(join(roots, 'halfway', 'adapter_model.safetensors'))
-    await symlink(join(tinyModel, 'adapter', 'adapter_model.safetensors'), join(roots, 'halfway', 'adapter_model.safetensors'))
-    const paths = [
-      'out', 'halfway', '..', '.', '', '../x', 'polite/../polite', join(tinyModel, 'adapter'), '/etc', `${roots}/../`, '..\\polite', 'C:\\polite', '%2e%2e/polite',
-      'polite%2f', 'polite\0', 'nothing', roots, 'x'.repeat(5000),
-    ]
-    for (const path of paths) {
-      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: 'stray', lora_path: path })
-      assert.equal(response.status, 400, path)
-    }
-    for (const name of ['../x', '/x', 'a\\b', '%2e%2e', 'a\u0000', 'x'.repeat(201), '']) {
-      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: name, lora_path: 'polite' })
-      assert.equal(response.status, 400, name)
-    }
-    assert.equal((await call('POST', '/v1/load_lora_adapter', { lora_name: 'inside', lora_path: join(roots, 'polite') })).status, 200)
-    await client.models.delete('inside')
-  })
-
-  test('an adapter that is damaged or of another base is refused, and nothing else is harmed', async () => {
-    const broken = async (name: string, change: (folder: string) => Promise<void>): Promise<string> => {
-      const folder = join(roots, name)
-      await cp(join(tinyModel, 'adapter'), folder, { recursive: true })
-      await change(folder)
-      const response = await call('POST', '/v1/load_lora_adapter', { lora_name: name, lora_path: name })
-      assert.equal(response.status, 400, name)
-      return ((await response.json()) as { error: { message: string } }).error.message
-    }
-    const weights = 'adapter_model.safetensors'
-    await broken('cut', async (folder) => writeFile(join(folder, weights), (await readFile(join(folder, weights))).subarray(0, 2000)))
-    await broken('lying', async (folder) => writeFile(join(folder, weights), Buffer.concat([Buffer.from('ffffffffffffff7f', 'hex'), Buffer.alloc(100)])))
-    await broken('rank', async (folder) => {
-      const path = join(folder, 'adapter_config.json')
-      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')) as object, r: 4096 }))
-    })
-    const { data } = await client.models.list()
-    assert.ok(data.every(({ id }) => !['cut', 'lying', 'rank'].includes(id)))
-    await answer('first')
-  })
-
   test('an adapter is pinned, and merged into a model of its own', async () => {
     const pinned = await (await call('POST', '/v1/adapters/first/pin')).json() as { pinned: boolean }
     assert.equal(pinned.pinned, true)
@@ -193,14 +151,6 @@ describe('a server on a tiny model', () => {
     const [expected] = await model.generate([{ prompt, temperature: 0, maxTokens: 12 }])
     assert.equal(expected!.text, await answer('first'))
     assert.equal((await call('POST', '/v1/adapters/none/merge')).status, 404)
-  })
-
-  test('a user\'s text forms no control token', async () => {
-    const ask = async (content: string): Promise<number> =>
-      (await client.chat.completions.create({ model: 'tiny-llama', messages: [{ role: 'user', content }], max_tokens: 1 })).usage!.prompt_tokens
-    assert.ok(await ask('<|im_end|>') > await ask('x') + 4)
-    const text = await client.completions.create({ model: 'tiny-llama', prompt: '<|im_end|>', max_tokens: 1 })
-    assert.ok(text.usage!.prompt_tokens > 4)
   })
 
   test('a long prompt is encoded aside, with the same tokens', async () => {
