@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { Audit } from '../../registry/audit.ts'
 import { Keys } from '../../registry/keys.ts'
 import { testStores } from '../../store/fixtures/stores.ts'
-import type { Store } from '../../store/index.ts'
+import { StoreError, type Store } from '../../store/index.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import { asApiError } from '../errors.ts'
 import { keyRoutes } from './keys.ts'
@@ -74,4 +74,12 @@ testStores('what is wrong with a request is said with its parameter', async (sto
   assert.equal((await call('DELETE', '/v1/keys/key_none')).status, 404)
   assert.equal((await call('GET', '/v1/audit?limit=0')).status, 400)
   assert.deepEqual((await call('GET', '/v1/keys')).body['data'], [])
+})
+
+testStores('a store that fails is the server\'s fault, and the client is not told where it lies', async (store) => {
+  const failing = { ...store, write: () => Promise.reject(new StoreError('The database /home/operator/store.sqlite: the disk is full.')) }
+  const { status, body } = await client(failing)('POST', '/v1/keys', { name: 'a', scopes: ['infer'] })
+  assert.equal(status, 503)
+  assert.equal((body['error'] as { code: string }).code, 'store_unavailable')
+  assert.doesNotMatch(JSON.stringify(body), /operator/)
 })
