@@ -2,7 +2,7 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { newId } from '../store/index.ts'
 import type { RequestVariables, ServerContext } from './context.ts'
-import { ApiError, asApiError } from './errors.ts'
+import { ApiError, asApiError, isFault } from './errors.ts'
 import { guard, type GuardOptions } from './guard.ts'
 import { isRead, needOf } from './scopes.ts'
 
@@ -21,7 +21,7 @@ export function createApp(context: ServerContext, routes: readonly Routes[], gua
   })
   app.onError((error, c) => {
     const apiError = asApiError(error)
-    if (apiError.status >= 500 && !(error instanceof ApiError)) context.onFault(error, c.get('requestId'))
+    if (isFault(error)) context.onFault(error, c.get('requestId'))
     return c.json(apiError.body, apiError.status, apiError.options.headers)
   })
   return app

@@ -59,3 +59,8 @@ export function asApiError(error: unknown): ApiError {
   if (error instanceof HTTPException) return new ApiError(error.status as ErrorStatus, error.message, { cause: error })
   return new ApiError(500, 'The server failed at this request; its log says why.', { cause: error })
 }
+
+/** Whether it is a fault of ours, for the log: nothing that a client did, and nothing that we say on purpose. */
+export function isFault(error: unknown): boolean {
+  return !(error instanceof ApiError) && asApiError(error).status >= 500
+}

@@ -41,16 +41,21 @@ function rawPost(body: unknown): string {
   return `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 }
 
-for (const stream of [false, true]) {
-  test(`a client that goes away frees its rows (${stream ? 'stream' : 'plain'})`, async (t) => {
+for (const { name, stream, stuckAt } of [
+  { name: 'that waits for a whole answer', stream: false, stuckAt: 3 },
+  { name: 'in the middle of a stream', stream: true, stuckAt: 3 },
+  { name: 'before its stream begins', stream: true, stuckAt: 0 },
+]) {
+  test(`a client that goes away ${name} frees its rows`, async (t) => {
     const server = await serveFake(t)
-    server.model.beforeToken = async (token) => { if (token === 3) await new Promise(() => undefined) }
+    server.model.beforeToken = async (token) => { if (token === stuckAt) await new Promise(() => undefined) }
     const abort = new AbortController()
     const request = server.client.chat.completions.create({ ...ask, n: 4, stream }, { signal: abort.signal })
     await until('all rows run', async () => await running(server) === 4)
-    if (stream) await request
+    const isOpen = stream && stuckAt > 0
+    if (isOpen) await request
     abort.abort()
-    if (!stream) await assert.rejects(request, OpenAI.APIUserAbortError)
+    if (!isOpen) await assert.rejects(request, OpenAI.APIUserAbortError)
     await until('the rows are free', async () => await running(server) === 0)
     assert.deepEqual(server.log, [])
   })
@@ -168,6 +173,7 @@ test('answers that take longer than the grace time are cut off', async (t) => {
   await assert.rejects(async () => { for await (const chunk of stream) assert.ok(chunk) }, /about to stop/)
   await failed
   await closed
+  assert.deepEqual(server.log, [])
 })
 
 test('headers and bodies that never come to their end are not waited for', async (t) => {

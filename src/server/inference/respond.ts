@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { Completion } from '../../generate/completion.ts'
 import type { LiveRequest } from '../../generate/live-model.ts'
 import type { RequestVariables } from '../context.ts'
-import { ApiError, asApiError } from '../errors.ts'
+import { ApiError, asApiError, isFault } from '../errors.ts'
 import type { AnswerForm } from './answer-form.ts'
 import { EventStream } from './event-stream.ts'
 import type { Inference } from './inference.ts'
@@ -23,16 +23,9 @@ export async function respond(c: Context<RequestVariables>, inference: Inference
 }
 
 async function whole(c: Context<RequestVariables>, inference: Inference, { requests, form, onDone }: Respond): Promise<Response> {
-  const { signal } = c.req.raw
-  try {
-    const completions = await inference.run(requests, { signal })
-    onDone(completions)
-    return Response.json(form.whole(completions))
-  } catch (error) {
-    // Nobody reads it; but it is no fault of ours.
-    if (signal.aborted) throw new ApiError(408, 'The client went away', { cause: error })
-    throw error
-  }
+  const completions = await whileThere(c, inference.run(requests, { signal: c.req.raw.signal }))
+  onDone(completions)
+  return Response.json(form.whole(completions))
 }
 
 /** The stream begins with the first token: what is wrong before then still has a status of its own. */
@@ -45,16 +38,18 @@ async function stream(c: Context<RequestVariables>, inference: Inference, { requ
       c.env.outgoing.destroy()
     },
   })
+  const signal = AbortSignal.any([c.req.raw.signal, gone.signal])
+  const sendAll = (all: readonly unknown[]): void => { for (const event of all) events.send(event) }
   const began = Promise.withResolvers<undefined>()
   let open = false
   const begin = (): void => {
     if (open) return
     open = true
-    for (const event of form.opening()) events.send(event)
+    sendAll(form.opening())
     began.resolve(undefined)
   }
   const done = inference.run(requests, {
-    signal: AbortSignal.any([c.req.raw.signal, gone.signal]),
+    signal,
     onToken: (request, token) => {
       begin()
       const event = form.piece(request, token)
@@ -62,17 +57,26 @@ async function stream(c: Context<RequestVariables>, inference: Inference, { requ
     },
   }).then((completions) => {
     begin()
-    for (const event of form.closing(completions)) events.send(event)
+    sendAll(form.closing(completions))
     events.end()
     onDone(completions)
   })
   done.catch((error: unknown) => {
-    if (!open) return
-    if (!gone.signal.aborted && !c.req.raw.signal.aborted) onFault(error)
+    if (!open || signal.aborted) return
+    if (isFault(error)) onFault(error)
     events.fail(asApiError(error).body)
   })
-  await Promise.race([began.promise, done])
+  await whileThere(c, Promise.race([began.promise, done]))
   return new Response(events.body, {
     headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' },
   })
+}
+
+/** That a client went away is no fault of ours; nobody reads what it is told. */
+async function whileThere<Result>(c: Context<RequestVariables>, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw c.req.raw.signal.aborted ? new ApiError(408, 'The client went away', { cause: error }) : error
+  }
 }
