@@ -19,25 +19,25 @@ const pair = (question: string, chosen: string, rejected: string): Candidate =>
   candidate({ prompt: turn('user', question), chosen: turn('assistant', chosen), rejected: turn('assistant', rejected) }, question)
 
 describe('cleaning', () => {
-  test('the same answer with both labels is left out and listed', () => {
+  test('the same answer with both labels is left out and listed', async () => {
     const rows = [labelled('q', 'a', true), labelled('q', 'b', true), labelled('q', 'a', false), labelled('q', 'a', true)]
-    const { kept, conflicts, conflicting, duplicates } = clean(rows, 'labelled')
+    const { kept, conflicts, conflicting, duplicates } = await clean(rows, 'labelled')
     assert.deepEqual(kept, [rows[1]])
     const sources = [rows[0]!, rows[2]!, rows[3]!]
     assert.deepEqual(conflicts, [{ completions: sources.map(({ completionId }) => completionId), feedback: sources.map(({ feedbackId }) => feedbackId) }])
     assert.deepEqual([conflicting, duplicates], [3, 0])
   })
 
-  test('the same said twice is kept once', () => {
+  test('the same said twice is kept once', async () => {
     const rows = [labelled('q', 'a', true), labelled('q', 'a', true), labelled('p', 'a', true)]
-    const { kept, duplicates } = clean(rows, 'labelled')
+    const { kept, duplicates } = await clean(rows, 'labelled')
     assert.deepEqual(kept, [rows[0], rows[2]])
     assert.equal(duplicates, 1)
   })
 
-  test('a pair and its reverse contradict each other', () => {
+  test('a pair and its reverse contradict each other', async () => {
     const rows = [pair('q', 'a', 'b'), pair('q', 'b', 'a'), pair('q', 'a', 'c'), pair('q', 'a', 'c')]
-    const { kept, conflicts, duplicates } = clean(rows, 'pairs')
+    const { kept, conflicts, duplicates } = await clean(rows, 'pairs')
     assert.deepEqual(kept, [rows[2]])
     assert.deepEqual([conflicts.length, duplicates], [1, 1])
   })

@@ -1,5 +1,6 @@
 /** Rows that contradict each other are left out, rows that say the same are one, and none is on both sides of the split. */
 import type { LabelRow, PairRow } from '../data/rows.ts'
+import { breathing, groupByBreathing } from './breathing.ts'
 import type { Candidate } from './dataset-rows.ts'
 import type { DatasetKind } from './dataset-spec.ts'
 import { Groups, nearDuplicates } from './near-duplicates.ts'
@@ -24,8 +25,8 @@ export interface Cleaned {
  * Leaves out the rows that contradict each other (the same prompt and answer with both labels; of two answers each preferred to the
  * other), since neither can be told to be right, and all but the first of those that say the same.
  */
-export function clean(rows: readonly Candidate[], kind: DatasetKind): Cleaned {
-  const groups = Map.groupBy(rows, (candidate) => statement(candidate, kind))
+export async function clean(rows: readonly Candidate[], kind: DatasetKind): Promise<Cleaned> {
+  const groups = await groupByBreathing(rows, (candidate) => statement(candidate, kind))
   const kept: Candidate[] = []
   const conflicts: Conflict[] = []
   let conflicting = 0
@@ -83,10 +84,10 @@ export interface SplitOptions {
 export async function split(rows: readonly Candidate[], { evalFraction, seed, near }: SplitOptions): Promise<SplitRows> {
   const groups = new Groups(rows.length)
   joinEqual(groups, rows.map(({ conversationId }) => conversationId))
-  const byConversation = assign(rows, groups, evalFraction, seed)
+  const byConversation = await assign(rows, groups, evalFraction, seed)
   joinEqual(groups, rows.map(({ promptHash }) => promptHash))
   const alike = near ? await joinNear(groups, rows.map(({ question }) => question)) : 0
-  const splits = assign(rows, groups, evalFraction, seed)
+  const splits = await assign(rows, groups, evalFraction, seed)
   return { splits, nearDuplicates: alike, moved: movedRows(groups, byConversation, splits), groups: countGroups(groups, rows.length) }
 }
 
@@ -101,7 +102,7 @@ function joinEqual(groups: Groups, keys: readonly string[]): void {
 
 /** @returns how many different questions are nearly the same as another */
 async function joinNear(groups: Groups, questions: readonly string[]): Promise<number> {
-  const places = Map.groupBy(questions.keys(), (i) => questions[i]!)
+  const places = await groupByBreathing(questions.keys(), (i) => questions[i]!)
   const firsts = [...places.values()].map(([first]) => first!)
   const alike = await nearDuplicates([...places.keys()])
   for (const [i, first] of firsts.entries()) groups.join(first, firsts[alike.of(i)]!)
@@ -113,9 +114,14 @@ async function joinNear(groups: Groups, questions: readonly string[]): Promise<n
  * Groups go to eval in the order of a hash of the seed and their conversations, as long as there is room: with more data
  * most of what was held out before is held out again.
  */
-function assign(rows: readonly Candidate[], groups: Groups, evalFraction: number, seed: number): Split[] {
-  const members = Map.groupBy(rows.keys(), (i) => groups.of(i))
-  const hashes = new Map([...members].map(([group, places]) => [group, leastHash(places.map((i) => rows[i]!.conversationId), seed)]))
+async function assign(rows: readonly Candidate[], groups: Groups, evalFraction: number, seed: number): Promise<Split[]> {
+  const members = await groupByBreathing(rows.keys(), (i) => groups.of(i))
+  const hashes = new Map<number, string>()
+  const pause = breathing()
+  for (const [group, places] of members) {
+    await pause()
+    hashes.set(group, leastHash(places.map((i) => rows[i]!.conversationId), seed))
+  }
   const order = [...members.keys()].sort((a, b) => (hashes.get(a)! < hashes.get(b)! ? -1 : 1))
   const wanted = Math.round(evalFraction * rows.length)
   const splits = new Array<Split>(rows.length).fill('train')

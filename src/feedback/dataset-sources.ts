@@ -51,13 +51,14 @@ export function namesOf({ kind, options }: DatasetSpec): string[] {
 
 export async function countSources({ db }: Store, spec: DatasetSpec, redactor: Redactor): Promise<SourceCounts> {
   const conditions = conditionsOf(spec.filter, redactor)
-  const completions = await db.selectFrom('completions').select(({ fn }) => fn.countAll<number>().as('n')).where(conditions).executeTakeFirstOrThrow()
   const names = namesOf(spec)
-  const feedback = names.length === 0 ? [] : await db.selectFrom('feedback')
+  const all = db.selectFrom('completions').select(({ fn }) => fn.countAll<number>().as('n')).where(conditions)
+  const judged = db.selectFrom('feedback')
     .innerJoin('completions', 'completions.id', 'feedback.completion_id')
     .select(['feedback.name', sql<number | null>`case when feedback.name = 'thumbs' then feedback.number end`.as('side'), ({ fn }) => fn.countAll<number>().as('n')])
     .where('feedback.name', 'in', names).where('feedback.superseded', '=', 0).where(conditions)
-    .groupBy(['feedback.name', 'side']).execute()
+    .groupBy(['feedback.name', 'side'])
+  const [completions, feedback] = await Promise.all([all.executeTakeFirstOrThrow(), names.length === 0 ? [] : judged.execute()])
   return {
     completions: Number(completions.n),
     feedback: Object.fromEntries(feedback.map(({ name, side, n }) => [side === null ? name : side === 1 ? 'thumbs_up' : 'thumbs_down', Number(n)])),

@@ -73,7 +73,7 @@ function milliseconds(time: number | string): number {
   return typeof time === 'number' ? time * 1000 : Date.parse(time)
 }
 
-/** The filter's conditions on a row of `completions`. */
+/** The filter's conditions on a row of `completions`; sets of ids, so that a rare tag is where the database begins. */
 export function conditionsOf({ from, to, tags = {}, alias, adapter, model, user, source, feedback }: DatasetSpec['filter'], redactor: Redactor): RawBuilder<boolean> {
   const equal = (column: string, value: string | undefined): RawBuilder<boolean>[] =>
     value === undefined ? [] : [sql`${sql.ref(`completions.${column}`)} = ${value}`]
@@ -85,8 +85,8 @@ export function conditionsOf({ from, to, tags = {}, alias, adapter, model, user,
     ...equal('model', model),
     ...equal('user_id', user === undefined ? undefined : redactor.identifier(user)),
     ...equal('source', source),
-    ...Object.entries(tags).map(([key, value]) => sql<boolean>`exists (select 1 from tags where tags.completion_id = completions.id
-      and tags.feedback_id = '' and tags.key = ${key} and tags.value = ${value})`),
+    ...Object.entries(tags).map(([key, value]) => sql<boolean>`completions.id in (select tags.completion_id from tags
+      where tags.key = ${key} and tags.value = ${value} and tags.feedback_id = '')`),
     ...(feedback === undefined ? [] : [hasFeedback(feedback)]),
   ]
   return conditions.length === 0 ? sql`1 = 1` : sql.join(conditions, sql` and `)
@@ -95,13 +95,12 @@ export function conditionsOf({ from, to, tags = {}, alias, adapter, model, user,
 function hasFeedback({ name, min, max, value, tags = {} }: z.output<typeof feedbackFilter>): RawBuilder<boolean> {
   const number = typeof value === 'boolean' ? Number(value) : value
   const conditions = [
-    sql`said.completion_id = completions.id`, sql`said.superseded = 0`, sql`said.name = ${name}`,
+    sql`said.superseded = 0`, sql`said.name = ${name}`,
     ...(min === undefined ? [] : [sql`said.number >= ${min}`]),
     ...(max === undefined ? [] : [sql`said.number <= ${max}`]),
     ...(typeof number === 'number' ? [sql`said.number = ${number}`] : []),
     ...(typeof number === 'string' ? [sql`said.value_json = ${JSON.stringify(number)}`] : []),
-    ...Object.entries(tags).map(([key, value]) => sql`exists (select 1 from tags where tags.completion_id = said.completion_id
-      and tags.feedback_id = said.id and tags.key = ${key} and tags.value = ${value})`),
+    ...Object.entries(tags).map(([key, value]) => sql`said.id in (select tags.feedback_id from tags where tags.key = ${key} and tags.value = ${value})`),
   ]
-  return sql`exists (select 1 from feedback as said where ${sql.join(conditions, sql` and `)})`
+  return sql`completions.id in (select said.completion_id from feedback as said where ${sql.join(conditions, sql` and `)})`
 }

@@ -7,7 +7,7 @@ import { candidates, type Candidate, type DropReason } from './dataset-rows.ts'
 import { countSources, countUnknown, namesOf, type SourceCounts } from './dataset-sources.ts'
 import type { DatasetKind, DatasetSpec } from './dataset-spec.ts'
 import { exclusive } from './exclusive.ts'
-import { breathing } from './near-duplicates.ts'
+import { breathing } from './breathing.ts'
 import type { Redactor } from './redact.ts'
 
 /** A version of a dataset. */
@@ -57,7 +57,7 @@ async function create(store: Store, spec: DatasetSpec, redactor: Redactor): Prom
   }
   drop('completion_not_stored', await countUnknown(store, namesOf(spec)))
   // The oldest first: a version that grows goes on where the one before ended.
-  const cleaned = clean(rows.reverse(), spec.kind)
+  const cleaned = await clean(rows.reverse(), spec.kind)
   if (cleaned.kept.length === 0) throw noRows(spec, cleaned.conflicting, drops)
   const parts = await split(cleaned.kept, { evalFraction: spec.eval_fraction, seed: spec.seed, near: spec.options.near_duplicates })
   return await write(store, await storable(spec, redactor), reportOn(spec, cleaned, parts, drops), cleaned.kept, parts.splits)

@@ -37,8 +37,6 @@ export interface FeedbackQuery extends PageOptions {
 export class FeedbackLog {
   readonly #store: Store
   readonly #redactor: Redactor
-  /** Since the start, by name. */
-  readonly counts = new Map<string, number>()
 
   constructor(store: Store, redactor: Redactor) {
     this.#store = store
@@ -64,8 +62,6 @@ export class FeedbackLog {
       if (!isUniqueViolation(error) || feedback.idempotency_key === null) throw error
       return { feedback: await this.#first(feedback), created: false, completion }
     }
-    const name = knownNames.includes(said.name) ? said.name : 'own'
-    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
     return { feedback, created: true, completion }
   }
 
@@ -118,7 +114,6 @@ interface SpokenOf {
   readonly choices: number
 }
 
-const knownNames: readonly string[] = ['thumbs', 'rating', 'comment', 'correction', 'choice']
 const comparedFields = ['completion_id', 'position', 'name', 'value_json', 'tags_json', 'user_id'] as const
 
 function answersOf({ chosen, rejected }: ChoiceValue) {

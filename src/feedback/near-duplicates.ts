@@ -2,7 +2,7 @@
  * Texts that are nearly the same: MinHash (Broder 1997) by one permutation in bins (Li, Owen and Zhang 2012), empty bins filled
  * from their neighbours (Shrivastava and Li 2014), candidates by bands, each checked on its shingles.
  */
-import { setImmediate } from 'node:timers/promises'
+import { breathing } from './breathing.ts'
 
 /** Characters of a shingle. */
 const shingleLength = 5
@@ -12,11 +12,11 @@ const bandRows = 4
 const representatives = 4
 /** Jaccard similarity of the shingles from which on two texts count as nearly the same. */
 export const nearlySame = 0.8
+/** Agreement of the signatures, an estimate of that, from which on two texts are compared themselves. */
+const worthChecking = 0.5
 /** A shingle that is in more than this share of the texts belongs to a form that is filled in, and tells nothing. */
 const boilerplateShare = 0.2
 const boilerplateTexts = 10
-/** Milliseconds of work between two breaths of the event loop. */
-const breath = 10
 
 /** Groups of numbers that belong together. */
 export class Groups {
@@ -48,33 +48,27 @@ export async function nearDuplicates(texts: readonly string[]): Promise<Groups> 
   const groups = new Groups(texts.length)
   const isBoilerplate = await boilerplate(texts)
   const bands = Array.from({ length: bins / bandRows }, () => new Map<number, number[]>())
+  const signatures: Uint32Array[] = []
   const pause = breathing()
   for (const [place, text] of texts.entries()) {
     await pause()
-    const shingles = shinglesOf(text, isBoilerplate)
-    if (shingles.size === 0) continue
-    for (const [band, key] of bandKeys(signature(shingles)).entries()) {
-      const others = bands[band]!.get(key)
-      if (others === undefined) bands[band]!.set(key, [place])
-      else {
-        for (const other of others) {
-          if (groups.of(other) !== groups.of(place) && similarity(shingles, shinglesOf(texts[other]!, isBoilerplate)) >= nearlySame) groups.join(other, place)
-        }
-        if (others.length < representatives) others.push(place)
+    const signature = signatureOf(tellingShingles(text, isBoilerplate))
+    signatures.push(signature)
+    for (const [band, others] of bands.entries()) {
+      const key = bandKey(signature, band)
+      const before = others.get(key)
+      if (before === undefined) {
+        others.set(key, [place])
+        continue
       }
+      const alike = before.filter((other) => groups.of(other) !== groups.of(place) && agreement(signature, signatures[other]!) >= worthChecking)
+      for (const other of alike) {
+        if (similarity(tellingShingles(text, isBoilerplate), tellingShingles(texts[other]!, isBoilerplate)) >= nearlySame) groups.join(other, place)
+      }
+      if (before.length < representatives) before.push(place)
     }
   }
   return groups
-}
-
-/** Lets other work run when this has gone on for a while. */
-export function breathing(): () => Promise<void> {
-  let since = performance.now()
-  return async () => {
-    if (performance.now() - since < breath) return
-    await setImmediate()
-    since = performance.now()
-  }
 }
 
 /** Counts of shingles' hashes, several of which share a counter: what is counted too often is left out of texts that have more. */
@@ -85,58 +79,85 @@ type IsBoilerplate = (hash: number) => boolean
 
 async function boilerplate(texts: readonly string[]): Promise<IsBoilerplate> {
   const counts = new Uint32Array(counters)
+  /** The last text that each counter has counted: a text counts once, however often it says the same. */
+  const countedIn = new Uint32Array(counters)
   const pause = breathing()
-  for (const text of texts) {
+  for (const [place, text] of texts.entries()) {
     await pause()
-    for (const hash of new Set([...shingleHashes(text)].map((shingle) => shingle % counters))) counts[hash]!++
+    for (const hash of shinglesOf(text)) {
+      const counter = hash % counters
+      if (countedIn[counter] === place + 1) continue
+      countedIn[counter] = place + 1
+      counts[counter]!++
+    }
   }
   const most = Math.max(boilerplateTexts, boilerplateShare * texts.length)
   return (hash) => counts[hash % counters]! > most
 }
 
-/** A text that is boilerplate throughout keeps all of its shingles. */
-function shinglesOf(text: string, isBoilerplate: IsBoilerplate): ReadonlySet<number> {
-  const all = [...shingleHashes(text)]
+/** Those that are not boilerplate; a text that is boilerplate throughout keeps all of its shingles. */
+function tellingShingles(text: string, isBoilerplate: IsBoilerplate): Uint32Array {
+  const all = shinglesOf(text)
   const telling = all.filter((hash) => !isBoilerplate(hash))
-  return new Set(telling.length === 0 ? all : telling)
+  return telling.length === 0 ? all : telling
 }
 
-function* shingleHashes(text: string): Iterable<number> {
+/** An odd number, so that no bit of a character is lost. */
+const base = 0x01000193
+const baseToLength = Array.from({ length: shingleLength }).reduce<number>((power) => Math.imul(power, base), 1)
+
+/** The hash of each run of characters: a polynomial that rolls on (Karp and Rabin 1987), its bits spread afterwards. */
+function shinglesOf(text: string): Uint32Array {
   const letters = text.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim()
-  for (let start = 0; start < Math.max(1, letters.length - shingleLength + 1); start++) {
-    // FNV-1a, its bits spread afterwards.
-    let hash = 0x811c9dc5
-    for (let i = start; i < Math.min(start + shingleLength, letters.length); i++) hash = Math.imul(hash ^ letters.charCodeAt(i), 0x01000193)
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    yield (hash ^ (hash >>> 13)) >>> 0
+  const hashes = new Uint32Array(Math.max(1, letters.length - shingleLength + 1))
+  let rolling = 0
+  for (let end = 0; end < letters.length; end++) {
+    rolling = (Math.imul(rolling, base) + letters.charCodeAt(end)) | 0
+    if (end >= shingleLength) rolling = (rolling - Math.imul(baseToLength, letters.charCodeAt(end - shingleLength))) | 0
+    hashes[Math.max(0, end - shingleLength + 1)] = spread(rolling)
   }
+  return hashes
 }
 
-/** The least hash in each bin; an empty bin takes the next one's, told apart by its distance. */
-function signature(shingles: ReadonlySet<number>): Float64Array {
-  const least = new Float64Array(bins).fill(Infinity)
+/** Every bit of a number over all of them (MurmurHash3's finalizer). */
+function spread(value: number): number {
+  const half = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
+  const whole = Math.imul(half ^ (half >>> 13), 0xc2b2ae35)
+  return (whole ^ (whole >>> 16)) >>> 0
+}
+
+const nothing = 0xffff_ffff
+
+/** The least hash in each bin; an empty bin takes that of the next one which has any, changed by their distance. */
+function signatureOf(shingles: Uint32Array): Uint32Array {
+  const least = new Uint32Array(bins).fill(nothing)
   for (const hash of shingles) {
     const bin = hash % bins
-    const rest = Math.floor(hash / bins)
-    if (rest < least[bin]!) least[bin] = rest
+    if (hash < least[bin]!) least[bin] = hash
   }
   return least.map((value, bin) => {
     let distance = 0
-    while (least[(bin + distance) % bins] === Infinity) distance++
-    return distance === 0 ? value : least[(bin + distance) % bins]! + distance * 2 ** 32
+    while (distance < bins && least[(bin + distance) % bins] === nothing) distance++
+    return distance === 0 ? value : spread(least[(bin + distance) % bins]! + distance)
   })
 }
 
-function bandKeys(signature: Float64Array): number[] {
-  return Array.from({ length: bins / bandRows }, (_, band) => {
-    let key = 0
-    for (let row = 0; row < bandRows; row++) key = Math.imul(key ^ (signature[band * bandRows + row]! % 2 ** 32), 0x9e3779b1) ^ (key >>> 15)
-    return key
-  })
+function bandKey(signature: Uint32Array, band: number): number {
+  let key = 0
+  for (let row = 0; row < bandRows; row++) key = spread(key ^ signature[band * bandRows + row]!)
+  return key
+}
+
+/** Share of the bins in which two signatures agree: about the similarity of their texts. */
+function agreement(a: Uint32Array, b: Uint32Array): number {
+  let same = 0
+  for (let bin = 0; bin < bins; bin++) same += Number(a[bin] === b[bin])
+  return same / bins
 }
 
 /** Jaccard: what both have of what either has. */
-function similarity(a: ReadonlySet<number>, b: ReadonlySet<number>): number {
-  const shared = a.intersection(b).size
-  return shared / (a.size + b.size - shared)
+function similarity(a: Uint32Array, b: Uint32Array): number {
+  const [first, second] = [new Set(a), new Set(b)]
+  const shared = first.intersection(second).size
+  return shared / (first.size + second.size - shared)
 }
