@@ -173,6 +173,20 @@ testStores('a transaction that throws leaves nothing, and is not seen before its
   assert.deepEqual(await aliasNames(store), ['b'])
 })
 
+testStores('where a statement of a transaction fails, nothing of it is done, also if its failure is caught', async (store) => {
+  const { db } = store
+  await store.write(db.insertInto('aliases').values(alias('taken')))
+  await assert.rejects(db.transaction().execute(async (transaction) => {
+    await transaction.insertInto('aliases').values(alias('before')).execute()
+    await transaction.insertInto('aliases').values(alias('taken')).execute().catch(() => undefined)
+  }), /a statement of it has failed/)
+  await assert.rejects(db.transaction().execute(async (transaction) => {
+    await transaction.insertInto('aliases').values(alias('taken')).execute().catch(() => undefined)
+    await transaction.insertInto('aliases').values(alias('afterwards')).execute()
+  }), /a statement of it has failed/)
+  assert.deepEqual(await aliasNames(store), ['taken'])
+})
+
 testStores('a transaction that only reads sees one moment, and can write nothing', async (store) => {
   const { db } = store
   await db.transaction().setAccessMode('read only').execute(async (transaction) => {

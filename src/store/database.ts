@@ -22,12 +22,16 @@ export interface Session {
   rollback(): Promise<void>
 }
 
-/** A transaction that is undone when no statement has come for `idleMilliseconds`: everyone else waits for its end. */
-export class ExpiringSession implements Session {
+/**
+ * A transaction that writes. Where a statement fails there is no going on, as PostgreSQL has it; and it is undone when no
+ * statement has come for `idleMilliseconds`, since everyone else waits for its end.
+ */
+export class WritingSession implements Session {
   readonly #session: Session
   readonly #idleMilliseconds: number
   #idle: NodeJS.Timeout | undefined
   #expired = false
+  #failure: unknown
 
   constructor(session: Session, idleMilliseconds: number) {
     this.#session = session
@@ -39,6 +43,9 @@ export class ExpiringSession implements Session {
     this.#proceed()
     try {
       return await this.#session.execute(statement)
+    } catch (error) {
+      this.#failure = error
+      throw error
     } finally {
       this.#wait()
     }
@@ -64,6 +71,7 @@ export class ExpiringSession implements Session {
 
   #proceed(): void {
     clearTimeout(this.#idle)
+    if (this.#failure !== undefined) throw new Error('This transaction is undone, because a statement of it has failed', { cause: this.#failure })
     if (!this.#expired) return
     throw new StoreError('This transaction was undone, because it did nothing for a long time while others waited. ' +
       'Does it wait for a write outside of itself?')

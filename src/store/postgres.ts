@@ -1,7 +1,7 @@
 import { PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type Dialect } from 'kysely'
 import pg from 'pg'
 import { UserError } from '../errors.ts'
-import { ExpiringSession, type Database, type Session } from './database.ts'
+import { WritingSession, type Database, type Session } from './database.ts'
 import { dialectOf } from './dialect.ts'
 import { explainPostgres } from './errors.ts'
 import { GroupCommit, type Write } from './group-commit.ts'
@@ -44,7 +44,7 @@ export class PostgresDatabase implements Database {
   }
 
   async begin(): Promise<Session> {
-    return new ExpiringSession(await this.#begin('begin', takeTurn), this.#idleMilliseconds)
+    return new WritingSession(await this.#begin('begin', takeTurn), this.#idleMilliseconds)
   }
 
   async beginReading(): Promise<Session> {

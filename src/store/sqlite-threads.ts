@@ -72,7 +72,7 @@ export class Readers {
   readonly #options: Omit<OpenOptions, 'readOnly'>
   readonly #size: number
   readonly #idle: SqliteThread[] = []
-  readonly #waiting: ((thread: SqliteThread) => void)[] = []
+  readonly #waiting: PromiseWithResolvers<SqliteThread>[] = []
   #opened = 0
 
   constructor(options: Omit<OpenOptions, 'readOnly'>, size: number) {
@@ -84,13 +84,15 @@ export class Readers {
     const idle = this.#idle.pop()
     if (idle !== undefined) return idle
     if (this.#opened < this.#size) return await this.#open()
-    return await new Promise((resolve) => { this.#waiting.push(resolve) })
+    const waiting = Promise.withResolvers<SqliteThread>()
+    this.#waiting.push(waiting)
+    return await waiting.promise
   }
 
   giveBack(thread: SqliteThread): void {
     const next = this.#waiting.shift()
     if (next === undefined) this.#idle.push(thread)
-    else next(thread)
+    else next.resolve(thread)
   }
 
   async close(): Promise<void> {
@@ -106,6 +108,8 @@ export class Readers {
       return await SqliteThread.open({ ...this.#options, readOnly: true })
     } catch (error) {
       this.#opened--
+      // Where no other will become free, no one is to wait for one.
+      if (this.#opened === 0) for (const waiting of this.#waiting.splice(0)) waiting.reject(error)
       throw error
     }
   }

@@ -1,5 +1,5 @@
 import { SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, type Dialect } from 'kysely'
-import { ExpiringSession, type Database, type Session } from './database.ts'
+import { WritingSession, type Database, type Session } from './database.ts'
 import { dialectOf } from './dialect.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Readers, SqliteThread, Turns } from './sqlite-threads.ts'
@@ -48,7 +48,7 @@ export class SqliteDatabase implements Database {
 
   async begin(): Promise<Session> {
     const giveBack = await this.#turns.take()
-    return new ExpiringSession(await sessionOf(this.#writer, beginToWrite, giveBack), this.#idleMilliseconds)
+    return new WritingSession(await sessionOf(this.#writer, beginToWrite, giveBack), this.#idleMilliseconds)
   }
 
   async beginReading(): Promise<Session> {

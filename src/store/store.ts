@@ -23,7 +23,7 @@ export interface Store extends AsyncDisposable {
    * Reads, and transactions of several steps. A read does not wait for writes, nor for other reads; within a transaction
    * that has the access mode `read only` all of them see the same moment. A single write goes the way of `write`. Of the
    * other transactions there is one at a time, and no write beside it: what it has read holds until its end. So wait for
-   * nothing in it that writes outside of it.
+   * nothing in it that writes outside of it. Where one of its statements fails, all of it is undone.
    */
   readonly db: Kysely<Tables>
   /**
