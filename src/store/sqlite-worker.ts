@@ -38,8 +38,8 @@ serve<never>({
     logPath = `${path}-wal`
     const [mode] = database.prepare('pragma journal_mode = wal').all()
     if (mode?.['journal_mode'] !== 'wal') throw new Error('this file system has no shared memory: choose a folder on a local disk')
-    // FULL: a committed transaction is on the disk, also after a power cut.
-    database.exec(`pragma synchronous = full; pragma cache_size = -${cacheSize}; pragma journal_size_limit = ${maxLogBytes}`)
+    // FULL: a committed transaction is on the disk, also after a power cut. Secure: what was deleted is overwritten, not only free.
+    database.exec(`pragma synchronous = full; pragma secure_delete = on; pragma cache_size = -${cacheSize}; pragma journal_size_limit = ${maxLogBytes}`)
     if (readOnly) database.exec('pragma query_only = on')
   }),
 
