@@ -42,6 +42,8 @@ test('wrong usage makes nothing', async () => {
     [['create', '--name', 'a'], /--scope is missing/],
     [['create', '--name', 'a', '--scope', 'inferr'], /did you mean infer\?/],
     [['create', '--name', 'a', '--scope', 'infer', '--expires-in', '-1'], /--expires-in/],
+    [['list'], /absent has no store\.sqlite/],
+    [['revoke', 'key_1'], /absent has no store\.sqlite/],
     [['revoke'], /not understood: revoke/],
     [['remove', 'x'], /not understood: remove x/],
     [[], /say what to do/],

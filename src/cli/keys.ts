@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
 import { Audit } from '../registry/audit.ts'
 import { Keys, scopes, type KeyRecord, type NewKey } from '../registry/keys.ts'
 import { openStore, type Store } from '../store/index.ts'
@@ -29,7 +32,12 @@ export const keys = defineCommand({
     const [action, id] = positionals
     const directory = required(command, 'directory', options.directory)
     const print = (value: unknown, text: string): void => { terminal.out(json ? `${JSON.stringify(value)}\n` : text) }
-    const open = (): Promise<Store> => openStore({ directory, url: options.database })
+    const open = async (): Promise<Store> => {
+      // A slip in the folder's name is not to make a new store.
+      const there = action === 'create' || options.database !== undefined || existsSync(join(directory, 'store.sqlite'))
+      if (!there) throw new UserError(`${directory} has no store.sqlite. Name the folder that serve --directory has.`, { exitCode: 2 })
+      return await openStore({ directory, url: options.database })
+    }
     if (action === 'create' && id === undefined) {
       const wanted = newKey(options)
       await using store = await open()
