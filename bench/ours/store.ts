@@ -80,6 +80,7 @@ async function vacuum(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   await client.query('vacuum analyze')
+  await client.query('checkpoint')
   await client.end()
 }
 
