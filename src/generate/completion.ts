@@ -1,3 +1,4 @@
+import type { Tool } from '../models/tokenizer/tokenizer.ts'
 import type { SamplingOptions } from './sampling.ts'
 
 /** One prompt to be completed. */
@@ -31,14 +32,7 @@ export interface GenerateRequest extends SamplingOptions {
 export type OutputFormat =
   | { readonly type: 'json_object' }
   | { readonly type: 'json_schema'; readonly schema: Readonly<Record<string, unknown>> }
-  | { readonly type: 'tool_call'; readonly tools: readonly ToolDeclaration[]; readonly before: string; readonly after: string }
-
-/** A function that a model may ask to be called. */
-export interface ToolDeclaration {
-  readonly name: string
-  /** JSON schema of its arguments; undefined: any object. */
-  readonly parameters?: Readonly<Record<string, unknown>> | undefined
-}
+  | { readonly type: 'tool_call'; readonly tools: readonly Tool[]; readonly before: string; readonly after: string }
 
 export interface TokenLogprob {
   readonly id: number

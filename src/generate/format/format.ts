@@ -1,6 +1,7 @@
 /** What a completion can be held to, as grammars. */
 import { UserError } from '../../errors.ts'
-import type { OutputFormat, ToolDeclaration } from '../completion.ts'
+import type { Tool } from '../../models/tokenizer/tokenizer.ts'
+import type { OutputFormat } from '../completion.ts'
 import { choice, sequence, spaced, text, type Grammar } from './grammar.ts'
 import { anyObject, next, object } from './json.ts'
 import { schemaGrammar } from './schema.ts'
@@ -33,13 +34,13 @@ const hermes = { before: '<tool_call>\n', after: '\n</tool_call>' }
  * @param marks what the model writes around a call; Hermes' and Qwen's tags unless given
  * @throws UserError where there is no such tool
  */
-export function toolCallFormat(tools: readonly ToolDeclaration[], name?: string, marks: { before: string; after: string } = hermes): OutputFormat {
+export function toolCallFormat(tools: readonly Tool[], name?: string, marks: { before: string; after: string } = hermes): OutputFormat {
   const called = tools.filter((tool) => name === undefined || tool.name === name)
   if (called.length === 0) throw new UserError(`tool_choice: there is no tool ${JSON.stringify(name)} among the request's tools`, { exitCode: 2 })
   return { type: 'tool_call', tools: called, ...marks }
 }
 
-function call({ name, parameters }: ToolDeclaration): Grammar {
+function call({ name, parameters }: Tool): Grammar {
   const given = parameters === undefined ? anyObject : schemaGrammar(parameters)
   return object(sequence(spaced('"name":'), text(JSON.stringify(name)), next(sequence(spaced('"arguments":'), given))), false)
 }

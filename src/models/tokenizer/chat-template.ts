@@ -1,6 +1,7 @@
 import { Template } from '@huggingface/jinja'
 import { UserError, messageOf } from '../../errors.ts'
-import type { Message } from './tokenizer.ts'
+import type { Conversation } from './conversation.ts'
+import type { Message, Tool } from './tokenizer.ts'
 
 /** A model's chat template: Jinja source that writes a conversation out as one text. */
 export class ChatTemplate {
@@ -14,14 +15,23 @@ export class ChatTemplate {
     this.#context = context
   }
 
-  /** Throws a UserError where the template cannot be parsed or refuses the conversation. */
-  render(messages: readonly Message[], options: { generationPrompt: boolean }): string {
+  /** Whether it tells a model of tools, in Hermes' and Qwen's way. */
+  get hasTools(): boolean {
+    return /\btools\b/.test(this.source) && this.source.includes('<tool_call>')
+  }
+
+  /** Throws a UserError where the template cannot be parsed, refuses the conversation, or knows nothing of its tools. */
+  render({ messages, tools }: Conversation, generationPrompt: boolean): string {
     this.#compiled ??= this.#compile()
+    if (tools.length > 0 && !this.hasTools) {
+      throw new UserError('tools: the model\'s chat template knows nothing of tools. Leave them out, or take a model that was trained to call them', { exitCode: 2 })
+    }
     try {
       return this.#compiled.render({
         ...this.#context,
-        messages: messages.map(({ role, content }) => ({ role, content })),
-        add_generation_prompt: options.generationPrompt,
+        messages: messages.map((message) => templateMessage(message)),
+        add_generation_prompt: generationPrompt,
+        ...(tools.length > 0 && { tools: tools.map((tool) => templateTool(tool)) }),
       })
     } catch (error) {
       const roles = messages.map(message => message.role).join(', ')
@@ -44,4 +54,18 @@ export class ChatTemplate {
       throw new UserError(`The chat template is not valid Jinja: ${messageOf(error)}`, { cause: error })
     }
   }
+}
+
+/** A turn as templates read it: transformers' names. */
+function templateMessage({ role, content, toolCalls, name }: Message): object {
+  return {
+    role,
+    content,
+    ...(name !== undefined && { name }),
+    ...(toolCalls !== undefined && { tool_calls: toolCalls.map((call) => ({ type: 'function', function: { name: call.name, arguments: call.arguments } })) }),
+  }
+}
+
+function templateTool({ name, description, parameters }: Tool): object {
+  return { type: 'function', function: { name, ...(description !== undefined && { description }), parameters: parameters ?? { type: 'object', properties: {} } } }
 }

@@ -1,13 +1,13 @@
 import { UserError } from '../../errors.ts'
+import { mapTexts, textsOf, type Conversation } from './conversation.ts'
 import type { AddedToken } from './tokenizer-json.ts'
-import type { Message } from './tokenizer.ts'
 
 /** A stretch of ordinary text, or the id of a control token. */
 export type Segment = string | number
 
-/** Messages that can be rendered without their text being taken for control tokens. */
-export interface GuardedMessages {
-  readonly messages: readonly Message[]
+/** A conversation that can be rendered without its texts being taken for control tokens. */
+export interface Guarded {
+  readonly conversation: Conversation
   /** Gives a text that came out of the template its original characters back. */
   restore(text: string): string
 }
@@ -77,17 +77,14 @@ export class ControlTokens {
     return segments
   }
 
-  /** `messages`, changed only where their text holds, or ends in the beginning of, a control token. */
-  guard(messages: readonly Message[], template: string): GuardedMessages {
+  /** `conversation`, changed only where a text holds, or ends in the beginning of, a control token. */
+  guard(conversation: Conversation, template: string): Guarded {
     const opening = this.#opening
-    const suspicious = (text: string): boolean => opening !== undefined && text.search(opening) !== -1
-    if (!messages.some(message => suspicious(message.content) || suspicious(message.role))) {
-      return { messages, restore: text => text }
-    }
-    const mark = unusedCharacter([template, ...messages.flatMap(message => [message.role, message.content])])
-    const guarded = (text: string): string => text.replace(opening!, first => first + mark)
+    const texts = textsOf(conversation)
+    if (opening === undefined || !texts.some(text => text.search(opening) !== -1)) return { conversation, restore: text => text }
+    const mark = unusedCharacter([template, ...texts])
     return {
-      messages: messages.map(message => ({ role: guarded(message.role), content: guarded(message.content) })),
+      conversation: mapTexts(conversation, text => text.replace(opening, first => first + mark)),
       restore: text => text.replaceAll(mark, ''),
     }
   }

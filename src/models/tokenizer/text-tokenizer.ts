@@ -7,7 +7,7 @@ import { tokenBytes } from './token-bytes.ts'
 import type { TokenBytes } from './token-bytes.ts'
 import { innerPreTokenizer, portablePreTokenizer, startsWithSpecial } from './tokenizer-json.ts'
 import type { TokenizerConfig, TokenizerJson } from './tokenizer-json.ts'
-import type { Message, TextFile, Tokenizer } from './tokenizer.ts'
+import type { ChatOptions, Message, TextFile, Tokenizer } from './tokenizer.ts'
 
 /** What a tokenizer is made of, wherever it was stored. */
 export interface TokenizerSource {
@@ -83,17 +83,25 @@ export class TextTokenizer implements Tokenizer {
     return text + this.#decodeText(run)
   }
 
-  encodeChat(messages: readonly Message[], options: { generationPrompt: boolean }): number[] {
-    const template = this.#requireTemplate()
-    const guarded = this.#control.guard(messages, template.source)
-    const segments = this.#control.split(template.render(guarded.messages, options))
-    return this.#encodeSegments(segments.map(segment => (typeof segment === 'string' ? guarded.restore(segment) : segment)))
+  get hasTools(): boolean {
+    return this.#template?.hasTools === true
   }
 
-  renderChat(messages: readonly Message[], options: { generationPrompt: boolean }): string {
+  encodeChat(messages: readonly Message[], options: ChatOptions): number[] {
+    const { text, restore } = this.#render(messages, options)
+    return this.#encodeSegments(this.#control.split(text).map(segment => (typeof segment === 'string' ? restore(segment) : segment)))
+  }
+
+  renderChat(messages: readonly Message[], options: ChatOptions): string {
+    const { text, restore } = this.#render(messages, options)
+    return restore(text)
+  }
+
+  /** The rendering, in which the control tokens are the template's own, and what gives it its text back. */
+  #render(messages: readonly Message[], { generationPrompt, tools = [] }: ChatOptions): { text: string; restore: (text: string) => string } {
     const template = this.#requireTemplate()
-    const guarded = this.#control.guard(messages, template.source)
-    return guarded.restore(template.render(guarded.messages, options))
+    const { conversation, restore } = this.#control.guard({ messages, tools }, template.source)
+    return { text: template.render(conversation, generationPrompt), restore }
   }
 
   findControl(text: string): string | undefined {

@@ -10,6 +10,29 @@ export interface TextFile {
 export interface Message {
   readonly role: string
   readonly content: string
+  /** What the assistant asked to be called in this turn. */
+  readonly toolCalls?: readonly ToolCall[] | undefined
+  /** In a turn of the role `tool`: which tool answers. */
+  readonly name?: string | undefined
+}
+
+export interface ToolCall {
+  readonly name: string
+  readonly arguments: Readonly<Record<string, unknown>>
+}
+
+/** A function that the assistant may ask to be called, as the model is told of it. */
+export interface Tool {
+  readonly name: string
+  readonly description?: string | undefined
+  /** JSON schema of its arguments. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface ChatOptions {
+  /** End with the beginning of the assistant's turn. */
+  readonly generationPrompt: boolean
+  readonly tools?: readonly Tool[] | undefined
 }
 
 /** Text to token ids and back, and the model's chat template. */
@@ -17,6 +40,8 @@ export interface Tokenizer {
   readonly vocabSize: number
   /** False where the model has no chat template. */
   readonly hasTemplate: boolean
+  /** Whether the chat template knows tools, and has calls written between `<tool_call>` and `</tool_call>`. */
+  readonly hasTools: boolean
   /**
    * Token ids of `text`, with no beginning-of-sequence token added.
    * Control tokens written out in the text (`<|im_end|>`) become ordinary characters unless `control` is true.
@@ -25,12 +50,12 @@ export interface Tokenizer {
   /** Text of `ids`; control tokens are left out unless `control` is true. */
   decode(ids: readonly number[], options?: { control?: boolean }): string
   /**
-   * Token ids of the conversation as the chat template renders it; the messages' text cannot form control tokens.
-   * Throws a UserError where there is no template or where it refuses the conversation.
+   * Token ids of the conversation as the chat template renders it; no text of messages and tools can form control tokens.
+   * Throws a UserError where there is no template, where it refuses the conversation, or where it knows nothing of tools.
    */
-  encodeChat(messages: readonly Message[], options: { generationPrompt: boolean }): number[]
+  encodeChat(messages: readonly Message[], options: ChatOptions): number[]
   /** The conversation as the chat template renders it, for people to read. */
-  renderChat(messages: readonly Message[], options: { generationPrompt: boolean }): string
+  renderChat(messages: readonly Message[], options: ChatOptions): string
   /** The first control token that is written out in `text`. */
   findControl(text: string): string | undefined
   readonly bosTokenId: number | undefined
