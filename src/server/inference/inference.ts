@@ -75,19 +75,18 @@ export class Inference {
     const answers = requests.reduce((sum, { samples = 1 }) => sum + samples, 0)
     this.#admit(answers)
     this.#answers += answers
-    const running = this.#generate(requests, onToken, signal)
-    this.track(running)
     try {
-      return await running
+      return await this.track(this.#generate(requests, onToken, signal))
     } finally {
       this.#answers -= answers
     }
   }
 
   /** Work that the server waits for before it stops; whoever started it hears of its failure. */
-  track(work: Promise<unknown>): void {
+  track<Result>(work: Promise<Result>): Promise<Result> {
     const settled = work.catch(() => undefined).finally(() => { this.#running.delete(settled) })
     this.#running.add(settled)
+    return work
   }
 
   /** Whether the server is about to stop. */

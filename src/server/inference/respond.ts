@@ -11,11 +11,14 @@ export interface Respond {
   readonly requests: readonly LiveRequest[]
   readonly form: AnswerForm
   readonly stream: boolean
-  /** Hears of the completions when all are done. */
-  onDone(completions: readonly (readonly Completion[])[]): void
+  /** Records the completions when all are done; never rejects. */
+  onDone(completions: readonly (readonly Completion[])[]): Promise<void>
   /** Hears of what went wrong after a stream had begun. */
   onFault(error: unknown): void
 }
+
+/** How long the end of an answer waits for its record, in milliseconds. */
+const patience = 1000
 
 /** Computes the answers and words them, whole or as a stream. A client that goes away frees its rows. */
 export async function respond(c: Context<RequestVariables>, inference: Inference, options: Respond): Promise<Response> {
@@ -24,7 +27,7 @@ export async function respond(c: Context<RequestVariables>, inference: Inference
 
 async function whole(c: Context<RequestVariables>, inference: Inference, { requests, form, onDone }: Respond): Promise<Response> {
   const completions = await whileThere(c, inference.run(requests, { signal: c.req.raw.signal }))
-  onDone(completions)
+  await recorded(onDone(completions))
   return Response.json(form.whole(completions))
 }
 
@@ -55,11 +58,11 @@ async function stream(c: Context<RequestVariables>, inference: Inference, { requ
       const event = form.piece(request, token)
       if (event !== undefined) events.send(event)
     },
-  }).then((completions) => {
+  }).then(async (completions) => {
     begin()
     sendAll(form.closing(completions))
+    await recorded(onDone(completions))
     events.end()
-    onDone(completions)
   })
   done.catch((error: unknown) => {
     if (!open || signal.aborted) return
@@ -79,4 +82,12 @@ async function whileThere<Result>(c: Context<RequestVariables>, work: Promise<Re
   } catch (error) {
     throw c.req.raw.signal.aborted ? new ApiError(408, 'The client went away', { cause: error }) : error
   }
+}
+
+/** An answer that was given is there to be judged, whatever happens next; but a store that hangs holds up no answer. */
+async function recorded(record: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(late.resolve, patience, undefined)
+  await Promise.race([record, late.promise])
+  clearTimeout(timer)
 }

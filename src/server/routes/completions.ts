@@ -21,7 +21,7 @@ export function completionRoutes(context: ServerContext): Hono<RequestVariables>
       requests,
       form: textForm(id, body, prompts, target, inference.texts),
       stream: body.stream === true,
-      onDone: (completions) => { record(context, id, body, target, prompts, completions) },
+      onDone: async (completions) => record(context, id, body, target, prompts, completions),
       onFault: (error) => { onFault(error, c.get('requestId')) },
     })
   })
@@ -29,31 +29,29 @@ export function completionRoutes(context: ServerContext): Hono<RequestVariables>
 }
 
 /** Each prompt is stored by itself: the first under the call's id, the others under it with their number. */
-function record(
+async function record(
   { capture, inference }: ServerContext,
   id: string,
   body: TextBody,
   target: Target,
   prompts: readonly string[],
   completions: readonly (readonly Completion[])[],
-): void {
+): Promise<void> {
   if (!capture.wants(body.store)) return
   const { prompt: _prompt, model, metadata, user, store: _store, ...parameters } = body
-  completions.forEach((answers, index) => {
-    inference.track(capture.record({
-      id: index === 0 ? id : `${id}-${index}`,
-      source: 'server',
-      kind: 'text',
-      model,
-      adapterId: target.adapterId,
-      alias: target.alias,
-      user: user ?? undefined,
-      messages: [{ role: 'user', content: prompts[index]! }],
-      choices: answers.map(({ text, finishReason }) => ({ message: { role: 'assistant', content: text }, finishReason })),
-      parameters,
-      metadata: metadata ?? {},
-      promptTokens: answers[0]?.usage.promptTokens ?? 0,
-      completionTokens: answers.reduce((sum, { usage }) => sum + usage.completionTokens, 0),
-    }))
-  })
+  await Promise.all(completions.map(async (answers, index) => inference.track(capture.record({
+    id: index === 0 ? id : `${id}-${index}`,
+    source: 'server',
+    kind: 'text',
+    model,
+    adapterId: target.adapterId,
+    alias: target.alias,
+    user: user ?? undefined,
+    messages: [{ role: 'user', content: prompts[index]! }],
+    choices: answers.map(({ text, finishReason }) => ({ message: { role: 'assistant', content: text }, finishReason })),
+    parameters,
+    metadata: metadata ?? {},
+    promptTokens: answers[0]?.usage.promptTokens ?? 0,
+    completionTokens: answers.reduce((sum, { usage }) => sum + usage.completionTokens, 0),
+  }))))
 }
