@@ -1,27 +1,12 @@
 /** The body of a chat completion: what is taken, and what the engine makes of it. */
 import { z } from 'zod'
 import type { LiveModel, LiveRequest } from '../../generate/live-model.ts'
-import type { Message } from '../../models/tokenizer/tokenizer.ts'
+import type { Tool } from '../../models/tokenizer/tokenizer.ts'
 import { checkCommon, commonShape, ignoredShape, invalid, samplingOf, tokensToGenerate } from './parameters.ts'
+import { toolChoiceSchema, toolsSchema, useOfTools } from '../tools.ts'
+import { messageSchema, templateMessages } from './chat-messages.ts'
 import type { Target } from './inference.ts'
 import type { PromptEncoder } from './prompt-encoder.ts'
-
-const textPart = z.strictObject({ type: z.literal('text', { error: 'only text can be read' }), text: z.string() })
-const refusalPart = z.strictObject({ type: z.literal('refusal'), refusal: z.string() })
-const content = z.union([z.string(), z.array(z.union([textPart, refusalPart])).min(1)])
-
-const messageSchema = z.strictObject({
-  role: z.enum(['system', 'developer', 'user', 'assistant']),
-  content: content.nullish(),
-  /** Chat templates have no place for it. */
-  name: z.string().nullish(),
-  // What an answer of ours has, so that it can be sent back as it is.
-  refusal: z.string().nullish(),
-  annotations: z.array(z.unknown()).nullish(),
-  audio: z.null().optional(),
-  function_call: z.null().optional(),
-  tool_calls: z.array(z.unknown()).max(0, 'tool calls cannot be read').nullish(),
-})
 
 const jsonSchemaFormat = z.strictObject({
   type: z.literal('json_schema'),
@@ -37,6 +22,8 @@ export const chatSchema = z.strictObject({
   ...ignoredShape,
   ...commonShape,
   messages: z.array(messageSchema).min(1),
+  tools: toolsSchema.nullish(),
+  tool_choice: toolChoiceSchema.nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
@@ -45,36 +32,33 @@ export const chatSchema = z.strictObject({
   ]).nullish(),
   safety_identifier: z.string().max(512).nullish(),
   modalities: z.array(z.literal('text', { error: 'only text can be generated' })).nullish(),
-  tools: z.array(z.unknown()).max(0, 'tools are not supported').nullish(),
-  tool_choice: z.enum(['none', 'auto']).nullish(),
 })
 
 export type ChatBody = z.output<typeof chatSchema>
 
+/** A chat as the engine takes it, and the tools that the model is told of. */
+export interface ChatRequest {
+  readonly request: LiveRequest
+  readonly tools: readonly Tool[]
+}
+
 /** @throws ApiError 400 for what is wrong with the request */
-export async function chatRequest(body: ChatBody, { adapter }: Target, { config }: LiveModel, encoder: PromptEncoder): Promise<LiveRequest> {
+export async function chatRequest(body: ChatBody, { adapter }: Target, { config, tokenizer }: LiveModel, encoder: PromptEncoder): Promise<ChatRequest> {
   checkCommon(body)
   if (body.top_logprobs != null && body.logprobs !== true) throw invalid('top_logprobs', 'needs "logprobs": true')
-  const prompt = await encoder.chat(body.messages.map(plainMessage))
-  return {
+  const { tools, format: called } = useOfTools(body.tools, body.tool_choice, tokenizer)
+  const format = formatOf(body.response_format)
+  if (called !== undefined && format !== undefined) throw invalid('response_format', 'cannot be had together with a tool_choice that asks for a call')
+  const prompt = await encoder.chat(templateMessages(body.messages), tools)
+  const request: LiveRequest = {
     ...samplingOf(body),
     prompt,
     maxTokens: tokensToGenerate(prompt, body.max_completion_tokens ?? body.max_tokens, config, 'messages'),
     topLogprobs: body.logprobs === true ? body.top_logprobs ?? 0 : undefined,
-    format: formatOf(body.response_format),
+    format: called ?? format,
     adapter,
   }
-}
-
-/** A message as templates know them: `developer` is OpenAI's newer name of `system`. */
-function plainMessage({ role, content, refusal }: ChatBody['messages'][number], index: number): Message {
-  const text = content == null ? refusal ?? undefined : textOf(content)
-  if (text === undefined) throw invalid(`messages[${index}].content`, 'is missing')
-  return { role: role === 'developer' ? 'system' : role, content: text }
-}
-
-function textOf(content: NonNullable<ChatBody['messages'][number]['content']>): string {
-  return typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part.text : part.refusal)).join('')
+  return { request, tools }
 }
 
 function formatOf(format: ChatBody['response_format']): LiveRequest['format'] {

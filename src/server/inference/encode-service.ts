@@ -1,8 +1,13 @@
 /** The worker side of PromptEncoder: one model's tokenizer. */
 import { openModel } from '../../models/open.ts'
-import type { Message, Tokenizer } from '../../models/tokenizer/tokenizer.ts'
+import type { Message, Tokenizer, Tool } from '../../models/tokenizer/tokenizer.ts'
 import { serve } from '../../runtime/worker.ts'
 import { encodeChat, encodeText } from './encoding.ts'
+
+export interface Conversation {
+  readonly messages: readonly Message[]
+  readonly tools: readonly Tool[]
+}
 
 let tokenizer: Tokenizer | undefined
 
@@ -13,6 +18,6 @@ serve({
     model.close()
     tokenizer = model.tokenizer
   },
-  chat: (messages: readonly Message[]) => encodeChat(tokenizer!, messages),
+  chat: ({ messages, tools }: Conversation) => encodeChat(tokenizer!, messages, tools),
   text: (text: string) => encodeText(tokenizer!, text),
 })

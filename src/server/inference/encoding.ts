@@ -1,9 +1,9 @@
 /** Prompts as token ids. Whatever users write forms no control token: Tokenizer.encodeChat and encode see to that. */
-import type { Message, Tokenizer } from '../../models/tokenizer/tokenizer.ts'
+import type { Message, Tokenizer, Tool } from '../../models/tokenizer/tokenizer.ts'
 
 /** A conversation, up to where the assistant's answer begins. @throws UserError where the template refuses it */
-export function encodeChat(tokenizer: Tokenizer, messages: readonly Message[]): number[] {
-  return tokenizer.encodeChat(messages, { generationPrompt: true })
+export function encodeChat(tokenizer: Tokenizer, messages: readonly Message[], tools: readonly Tool[]): number[] {
+  return tokenizer.encodeChat(messages, { generationPrompt: true, tools })
 }
 
 /** A plain text, behind the beginning-of-sequence token where the model has one. */

@@ -1,9 +1,10 @@
 import { UserError } from '../../errors.ts'
 import type { ModelConfig } from '../../models/config.ts'
 import { resolveModel } from '../../models/sources/source.ts'
-import type { Message, Tokenizer } from '../../models/tokenizer/tokenizer.ts'
+import type { Message, Tokenizer, Tool } from '../../models/tokenizer/tokenizer.ts'
 import { siblingModule, WorkerClient } from '../../runtime/worker.ts'
 import { ApiError } from '../errors.ts'
+import type { Conversation } from './encode-service.ts'
 import { encodeChat, encodeText } from './encoding.ts'
 import { tooLong } from './parameters.ts'
 
@@ -27,11 +28,11 @@ export class PromptEncoder implements AsyncDisposable {
   }
 
   /** @throws ApiError 400 for a conversation that is too long by far, or that the model's template refuses */
-  async chat(messages: readonly Message[]): Promise<number[]> {
-    // A message takes at least one token, however short it is.
-    const size = messages.reduce((sum, { content }) => sum + content.length + mostCharactersPerToken, 0)
+  async chat(messages: readonly Message[], tools: readonly Tool[]): Promise<number[]> {
+    const size = sizeOf(messages) + JSON.stringify(tools).length
+    const conversation: Conversation = { messages, tools }
     try {
-      return await this.#encode(size, 'messages', () => encodeChat(this.#tokenizer, messages), (worker) => worker.call('chat', messages))
+      return await this.#encode(size, 'messages', () => encodeChat(this.#tokenizer, messages, tools), (worker) => worker.call('chat', conversation))
     } catch (error) {
       if (error instanceof UserError) throw new ApiError(400, error.message, { param: 'messages', cause: error })
       throw error
@@ -56,6 +57,12 @@ export class PromptEncoder implements AsyncDisposable {
     this.#worker ??= startWorker(this.#modelRef)
     return aside(await this.#worker)
   }
+}
+
+/** In characters. A message takes at least one token, however short it is. */
+function sizeOf(messages: readonly Message[]): number {
+  return messages.reduce((sum, { content, toolCalls }) =>
+    sum + content.length + mostCharactersPerToken + (toolCalls === undefined ? 0 : JSON.stringify(toolCalls).length), 0)
 }
 
 async function startWorker(modelRef: string): Promise<WorkerClient> {

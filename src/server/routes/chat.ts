@@ -3,7 +3,7 @@ import type { Completion } from '../../generate/completion.ts'
 import { newId } from '../../store/index.ts'
 import { readJson } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
-import { chatForm } from '../inference/chat-form.ts'
+import { chatForm, type ChatForm } from '../inference/chat-form.ts'
 import { chatRequest, chatSchema, type ChatBody } from '../inference/chat-request.ts'
 import type { Target } from '../inference/inference.ts'
 import { respond } from '../inference/respond.ts'
@@ -15,23 +15,32 @@ export function chatRoutes(context: ServerContext): Hono<RequestVariables> {
   app.post('/v1/chat/completions', async (c) => {
     const body = await readJson(c, chatSchema)
     const target = inference.target(body.model)
-    const request = await chatRequest(body, target, model, inference.encoder)
+    const { request, tools } = await chatRequest(body, target, model, inference.encoder)
     const id = newId('chatcmpl-')
+    const form = chatForm(id, body, target, tools, inference.texts)
     return respond(c, inference, {
       requests: [request],
-      form: chatForm(id, body, target, inference.texts),
+      form,
       stream: body.stream === true,
-      onDone: ([completions = []]) => { record(context, id, body, target, completions) },
+      onDone: async ([completions = []]) => record(context, { id, body, target, form, completions }),
       onFault: (error) => { onFault(error, c.get('requestId')) },
     })
   })
   return app
 }
 
-function record({ capture, inference }: ServerContext, id: string, body: ChatBody, target: Target, completions: readonly Completion[]): void {
+interface Answered {
+  readonly id: string
+  readonly body: ChatBody
+  readonly target: Target
+  readonly form: ChatForm
+  readonly completions: readonly Completion[]
+}
+
+async function record({ capture, inference }: ServerContext, { id, body, target, form, completions }: Answered): Promise<void> {
   if (!capture.wants(body.store)) return
   const { messages, model, metadata, user, safety_identifier: identifier, store: _store, ...parameters } = body
-  inference.track(capture.record({
+  await inference.track(capture.record({
     id,
     source: 'server',
     kind: 'chat',
@@ -40,7 +49,7 @@ function record({ capture, inference }: ServerContext, id: string, body: ChatBod
     alias: target.alias,
     user: identifier ?? user ?? undefined,
     messages,
-    choices: completions.map(({ text, finishReason }) => ({ message: { role: 'assistant', content: text }, finishReason })),
+    choices: completions.map((completion) => ({ message: { ...form.message(completion) }, finishReason: completion.finishReason })),
     parameters,
     metadata: metadata ?? {},
     promptTokens: completions[0]?.usage.promptTokens ?? 0,
