@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { Random } from '../random.ts'
 import { testStores } from '../store/fixtures/stores.ts'
 import type { Store } from '../store/index.ts'
 import { Capture } from './capture.ts'
@@ -63,6 +64,16 @@ describe('capture', () => {
     await new Capture(store).record(answered({ id: 'a', messages: [{ role: 'user', content: text }], metadata: { [text.slice(0, 20)]: '<b>' } }))
     const [row] = (await rowsOf(store)).completions
     assert.deepEqual(JSON.parse(row!.prompt_json!), [{ role: 'user', content: text }])
+  })
+
+  testStores('the longest texts that can be searched by fit the indexes', async (store) => {
+    const random = new Random(5)
+    const long = (length: number): string => Array.from({ length }, () => String.fromCharCode(0x4e00 + random.below(20_000))).join('')
+    const capture = new Capture(store, { redaction: { enabled: false } })
+    const metadata = Object.fromEntries(Array.from({ length: 16 }, () => [long(64), long(512)]))
+    await capture.record(answered({ id: long(200), user: long(512), model: long(200), alias: long(200), adapterId: long(200), metadata: { ...metadata, conversation_id: long(512) } }))
+    assert.deepEqual(capture.counts, { recorded: 1, failed: 0 })
+    assert.equal((await rowsOf(store)).tags.length, 17)
   })
 
   testStores('what cannot be stored is counted and logged, and fails no answer', async (store) => {

@@ -4,7 +4,7 @@ import { langfuseFormats } from './import-langfuse.ts'
 import { checkedBy, ImportFault, lenient, named, timeOf, type Imported, type ImportFormat, type ImportOptions, type LogRecord } from './import-record.ts'
 import { answeredElsewhere, chatResponse, logBody } from './log.ts'
 import { canonicalMessage, sha256, type AnsweredRequest, type ChatMessage } from './record.ts'
-import { feedbackBody } from './values.ts'
+import { feedbackBody, tagsSchema } from './values.ts'
 
 export const importFormats: readonly ImportFormat[] = [
   ...langfuseFormats,
@@ -55,9 +55,9 @@ const optional = {
   id: z.string().min(1).max(200).optional(),
   created_at: z.union([z.number(), z.string()]).optional(),
   user: z.string().max(512).optional(),
-  model: z.string().max(500).optional(),
+  model: z.string().max(200).optional(),
   conversation_id: z.string().max(512).optional(),
-  metadata: z.record(z.string(), z.string()).optional(),
+  metadata: tagsSchema.optional(),
   choice_index: z.coerce.number().int().min(0).optional(),
 }
 const said = {

@@ -28,10 +28,10 @@ const work = z.looseObject({
   type: nullable(z.string()),
   input: z.unknown().optional(),
   output: z.unknown().optional(),
-  model: nullable(z.string()),
+  model: nullable(z.string().max(200)),
   userId: nullable(z.string().max(512)),
   sessionId: nullable(z.string().max(512)),
-  tags: nullable(z.array(z.string())),
+  tags: nullable(z.array(z.string().max(64))),
   metadata,
   timestamp: nullable(z.string()),
   startTime: nullable(z.string()),
@@ -112,7 +112,7 @@ function completionOf(of: Work, trace: Work | undefined): AnsweredRequest {
 /** Values that are texts; what is nested in a trace's metadata is no tag. */
 function textsOf(metadata: unknown): Record<string, string> {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return {}
-  return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 512))
+  return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 512 && entry[0].length <= 64))
 }
 
 const messageList = z.array(z.looseObject({ role: z.string().min(1) })).min(1)

@@ -5,15 +5,15 @@ import { ConflictError } from '../registry/errors.ts'
 import { newId, type Store } from '../store/index.ts'
 import type { Capture } from './capture.ts'
 import { completionRows, insertCompletion, type AnsweredRequest, type ChatMessage } from './record.ts'
+import { tagsSchema } from './values.ts'
 
 const message = z.looseObject({ role: z.string().min(1).max(32) })
-const metadataText = z.string().max(2_000)
 
 /** A request to `/v1/chat/completions`; keys that are not read here are kept as its parameters. */
 export const chatRequest = z.looseObject({
-  model: z.string().max(500).optional(),
+  model: z.string().max(200).optional(),
   messages: z.array(message).min(1),
-  metadata: z.record(z.string().max(200), metadataText).nullish(),
+  metadata: tagsSchema.nullish(),
   user: z.string().max(512).nullish(),
   safety_identifier: z.string().max(512).nullish(),
 })
@@ -22,7 +22,7 @@ export const chatRequest = z.looseObject({
 export const chatResponse = z.looseObject({
   id: z.string().regex(/^[\w.:-]{1,200}$/, { error: 'must be letters, digits and . : _ -, at most 200' }).optional(),
   created: z.number().min(0).max(1e11).optional(),
-  model: z.string().max(500).optional(),
+  model: z.string().max(200).optional(),
   choices: z.array(z.looseObject({
     index: z.int().min(0).max(127).optional(),
     message,

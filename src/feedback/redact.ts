@@ -25,6 +25,8 @@ export interface RedactionOptions {
 /** What stands for a text on which a pattern took too long: it might hold what the pattern was to find. */
 export const unreadable = '[REDACTED]'
 
+const longestId = 128
+
 /** Takes out of texts what is not to be stored, each kind by a mark: `[EMAIL]`, `[PHONE]`, `[CARD]`, `[KEY]`, `[IBAN]`. */
 export class Redactor {
   readonly enabled: boolean
@@ -60,10 +62,10 @@ export class Redactor {
 
   /**
    * An id that a client chose, such as its user's. It has to tell one from another, so one that says too much (an
-   * e-mail address) becomes its hash; the same id always the same.
+   * e-mail address), or is too long for an index, becomes its hash; the same id always the same.
    */
   identifier(id: string): string {
-    if (!this.enabled || redactKnown(id) === id) return id
+    if (id.length <= longestId && (!this.enabled || redactKnown(id) === id)) return id
     return `sha256-${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
   }
 

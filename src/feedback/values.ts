@@ -34,7 +34,10 @@ const known: ReadonlyMap<string, z.ZodType> = new Map<string, z.ZodType>([
   ['thumbs', thumbs], ['rating', rating], ['comment', comment], ['correction', correction], ['choice', choice],
 ])
 
-const tagText = z.string().min(1).max(512)
+const tagName = z.string().min(1).max(64)
+
+/** Metadata and tags, with OpenAI's bounds: PostgreSQL's indexes hold no longer texts. */
+export const tagsSchema = z.record(tagName, z.string().max(512), { error: 'must be an object of texts' })
 
 /** `POST /v1/feedback`. Tags without values may be sent as a list. */
 export const feedbackBody = z.strictObject({
@@ -42,7 +45,7 @@ export const feedbackBody = z.strictObject({
   choice_index: choiceIndex.optional(),
   name: z.string().regex(/^[^\p{C}]{1,64}$/u, { error: 'must have 1 to 64 characters, none of them control characters' }),
   value: z.unknown(),
-  tags: z.union([z.record(tagText, z.string().max(512)), z.array(tagText)], { error: 'must be an object of texts, or a list of texts' }).optional(),
+  tags: z.union([tagsSchema, z.array(tagName)], { error: 'must be an object of texts, or a list of texts' }).optional(),
   user: z.string().min(1).max(512).optional(),
   idempotency_key: z.string().min(1).max(255).optional(),
 }).check(({ value: body, issues }) => {

@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import { findCompletion, listCompletions, removeCompletion, setMetadata, type StoredCompletion } from '../../feedback/completions.ts'
 import type { ChatMessage } from '../../feedback/record.ts'
+import { tagsSchema } from '../../feedback/values.ts'
 import { readJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
@@ -14,7 +15,7 @@ const paging = {
 /** Beside these keys `metadata[KEY]=VALUE`, as often as wanted. */
 const ListQuery = z.looseObject({ ...paging, model: z.string().optional(), user: z.string().optional() })
 const MessagesQuery = z.strictObject(paging)
-const MetadataBody = z.strictObject({ metadata: z.record(z.string().min(1).max(64), z.string().max(512)).nullable() })
+const MetadataBody = z.strictObject({ metadata: tagsSchema.nullable() })
 
 /** OpenAI's stored chat completions: list, retrieve, messages, update, delete. */
 export function storedCompletionRoutes({ store, capture }: ServerContext): Hono<RequestVariables> {
