@@ -1,5 +1,6 @@
 /** The regular expressions of JSON Schema's `pattern` (ECMAScript with the flag u) as the language that they match. */
 import { anyCharacter, characters, complement, lastCharacter } from './characters.ts'
+import { determinize, intersect, subtract, type Dfa } from './dfa.ts'
 import { choice, empty, FormatTooLarge, repeat, sequence, type Range, type Regular } from './regular.ts'
 
 /** A part of a pattern that is no regular language, or that nobody needs. */
@@ -17,11 +18,18 @@ const maxDepth = 64
 
 /**
  * The texts that a pattern matches, as the characters of a JSON string without its quotes.
- * @throws UnsupportedPattern, or a SyntaxError where it is no regular expression
+ * @throws UnsupportedPattern, FormatTooLarge, or a SyntaxError where it is no regular expression
  */
-export function patternLanguage(pattern: string): Regular {
+export function patternLanguage(pattern: string): Dfa {
   new RegExp(pattern, 'u')
-  return new PatternParser(pattern).parse()
+  const { body, ahead } = new PatternParser(pattern).parse()
+  return ahead.reduce((language, { text, isForbidden }) => (isForbidden ? subtract : intersect)(language, determinize(text)), determinize(body))
+}
+
+/** What a look-ahead at a pattern's beginning says of the whole text. */
+interface LookAhead {
+  readonly text: Regular
+  readonly isForbidden: boolean
 }
 
 /** Recursive descent over a pattern that is known to be valid. */
@@ -34,16 +42,35 @@ class PatternParser {
     this.#points = Array.from(pattern)
   }
 
-  parse(): Regular {
+  parse(): { body: Regular; ahead: readonly LookAhead[] } {
     const options: Regular[] = []
+    const ahead: LookAhead[] = []
     do {
       const anchored = this.#skip('^')
+      if (anchored && options.length === 0) ahead.push(...this.#lookAheads())
       const body = this.#sequence()
-      const closed = this.#skip('$')
-      options.push(sequence(anchored ? empty : anything, body, closed ? empty : anything))
+      options.push(sequence(anchored ? empty : anything, body, this.#rest()))
     } while (this.#skip('|'))
     if (this.#at < this.#points.length) throw new UnsupportedPattern(`"${this.#points[this.#at]!}" in its middle`)
-    return choice(...options)
+    if (ahead.length > 0 && options.length > 1) throw new UnsupportedPattern('a look-around in one of several alternatives')
+    return { body: choice(...options), ahead }
+  }
+
+  #lookAheads(): LookAhead[] {
+    const found: LookAhead[] = []
+    while (this.#points[this.#at] === '(' && this.#points[this.#at + 1] === '?' && '=!'.includes(this.#points[this.#at + 2]!)) {
+      const isForbidden = this.#points[this.#at + 2] === '!'
+      this.#at += 3
+      const text = sequence(this.#alternatives(), this.#rest())
+      if (!this.#skip(')')) throw new UnsupportedPattern('"$" that does not end it')
+      found.push({ text, isForbidden })
+    }
+    return found
+  }
+
+  /** What may follow a match. */
+  #rest(): Regular {
+    return this.#skip('$') ? empty : anything
   }
 
   #alternatives(): Regular {

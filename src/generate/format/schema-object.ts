@@ -5,7 +5,7 @@ import { choice, maybe, nothing, repeat, sequence, spaced, terminal, type Gramma
 import { anyArray, anyString, anyValue, array, colon, list, next, object, quote } from './json.ts'
 import * as regular from './regular.ts'
 import { isObject, refuse, refuseKeyword, type Place } from './schema-error.ts'
-import { countOf, listOf, mapOf } from './schema-keywords.ts'
+import { constraintsOf, countOf, listOf, mapOf } from './schema-keywords.ts'
 import { stringContent } from './schema-scalars.ts'
 
 /** Most properties that an object may declare. */
@@ -59,7 +59,7 @@ function otherMember(place: Place, names: readonly string[], compile: Compile): 
 function otherName({ schema, path }: Place, names: readonly string[]): Grammar {
   const rule = schema['propertyNames']
   if (rule === undefined && names.length === 0) return anyString
-  const taken = words(names.map((name) => JSON.stringify(name).slice(1, -1)))
+  const taken = words(names.map((name) => innerText(name)))
   const allowed = rule === undefined ? determinize(oneSpelling) : nameLanguage(rule, `${path}/propertyNames`)
   return sequence(quote, terminal(subtract(allowed, taken)), quote)
 }
@@ -67,10 +67,17 @@ function otherName({ schema, path }: Place, names: readonly string[]): Grammar {
 /** Any text, as JSON.stringify writes it: what is taken out of it can come back in no other spelling. */
 const oneSpelling = regular.repeat(characters([[0, lastCharacter]]), 0)
 
+/** A text as JSON.stringify writes it, without the quotes. */
+function innerText(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
+
 function nameLanguage(schema: unknown, path: string): Dfa {
-  if (!isObject(schema)) refuse(path, 'is no schema of names: it may have "pattern" or "format"')
-  const stray = Object.keys(schema).find((keyword) => !['type', 'pattern', 'format'].includes(keyword))
+  if (!isObject(schema)) refuse(path, 'is no schema of names: it may have "enum", "pattern" or "format"')
+  const isList = schema['enum'] !== undefined
+  const stray = constraintsOf(schema).find((keyword) => !['type', ...(isList ? ['enum'] : ['pattern', 'format'])].includes(keyword))
   if (stray !== undefined) refuseKeyword(path, stray)
+  if (isList) return words(listOf({ schema, path }, 'enum').filter((name) => typeof name === 'string').map((name) => innerText(name)))
   return stringContent({ schema, path }) ?? determinize(regular.repeat(anyCharacter, 0))
 }
 

@@ -29,18 +29,17 @@ export function stringContent(place: Place): Dfa | undefined {
   const pattern = textOf(place, 'pattern')
   const format = textOf(place, 'format')
   const languages: Dfa[] = []
-  if (pattern !== undefined) languages.push(determinize(readPattern(pattern, place.path)))
-  if (format !== undefined) {
-    const known = stringFormats.get(format)
-    if (known === undefined) {
-      refuse(place.path, `has the format ${JSON.stringify(format)}, which cannot be enforced while decoding; known are ${[...stringFormats.keys()].join(', ')}`)
-    }
-    languages.push(determinize(patternLanguage(known)))
+  if (pattern !== undefined) languages.push(readPattern(pattern, place.path))
+  const known = format === undefined ? undefined : stringFormats.get(format)
+  if (known !== undefined) languages.push(patternLanguage(known))
+  // Beside a pattern, an unknown format is the pattern's name.
+  if (format !== undefined && known === undefined && pattern === undefined) {
+    refuse(place.path, `has the format ${JSON.stringify(format)}, which cannot be enforced while decoding; known are ${[...stringFormats.keys()].join(', ')}`)
   }
   return languages.length === 0 ? undefined : languages.reduce(intersect)
 }
 
-function readPattern(pattern: string, path: string): regular.Regular {
+function readPattern(pattern: string, path: string): Dfa {
   try {
     return patternLanguage(pattern)
   } catch (error) {

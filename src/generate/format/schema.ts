@@ -51,6 +51,7 @@ class SchemaCompiler {
     if (schema === true) return anyValue
     if (schema === false) return choice()
     if (!isObject(schema)) refuse(path, 'is no schema: it must be an object')
+    if (isNever(schema)) return choice()
     if (++this.#parts > maxParts) refuse(path, `is too large: a schema may have ${maxParts} parts`)
     if (++this.#depth > maxDepth) refuse(path, `is nested deeper than ${maxDepth}`)
     try {
@@ -174,6 +175,11 @@ function constants(place: Place): Grammar {
   const values = (listed ?? constant!).filter((value) => constant === undefined || constant.includes(value))
   const allowed = schema['type'] === undefined ? undefined : typesOf(place)
   return texts(values.filter((value) => allowed === undefined || allowed.some((type) => isOfType(JSON.parse(value), type))))
+}
+
+/** `{"not": {}}`, which zod writes for what must not be there. */
+function isNever(schema: Schema): boolean {
+  return constraintsOf(schema).join() === 'not' && isObject(schema['not']) && constraintsOf(schema['not']).length === 0
 }
 
 function decoded(part: string): string {
