@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel, LiveStats } from '../generate/live-model.ts'
+import { countAll, countJobs } from '../registry/counts.ts'
 import type { Store } from '../store/index.ts'
 
 const latencies = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -96,21 +97,16 @@ function registerEngine(registry: Registry, model: Pick<LiveModel, 'stats'>): vo
 }
 
 function registerStore(registry: Registry, store: Store): void {
+  const registers = [registry]
   for (const [table, help] of [['adapters', 'Adapters that can be asked for'], ['feedback', 'Feedback that is stored']] as const) {
-    new Gauge({
-      name: `posttrain_${table}_stored`, help, registers: [registry],
-      async collect() {
-        const { count } = await store.db.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
-        this.set(Number(count))
-      },
-    })
+    new Gauge({ name: `posttrain_${table}_stored`, help, registers, async collect() { this.set(await countAll(store, table)) } })
   }
   new Gauge({
-    name: 'posttrain_jobs', help: 'Fine-tuning jobs, by status', labelNames: ['status'], registers: [registry],
+    name: 'posttrain_jobs', help: 'Fine-tuning jobs, by status', labelNames: ['status'], registers,
     async collect() {
-      const rows = await store.db.selectFrom('jobs').select(({ fn }) => ['status', fn.countAll<number>().as('count')]).groupBy('status').execute()
+      const counts = await countJobs(store)
       this.reset()
-      for (const { status, count } of rows) this.set({ status }, Number(count))
+      for (const [status, count] of counts) this.set({ status }, count)
     },
   })
 }

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { messageOf } from '../../errors.ts'
+import { probe } from '../../registry/counts.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 
 /** How long the model may take to say that it lives, in milliseconds. */
@@ -10,7 +11,7 @@ export function healthRoutes({ inference, model, store, metrics }: ServerContext
   const app = new Hono<RequestVariables>()
   app.get('/health', async (c) => {
     if (inference.draining) return c.json({ status: 'stopping' }, 503)
-    const checks = { model: model.stats(), store: store.db.selectFrom('aliases').select('name').limit(1).execute() }
+    const checks = { model: model.stats(), store: probe(store) }
     const faults = await Promise.all(Object.entries(checks).map(async ([name, check]) => faultOf(name, check)))
     const found = faults.filter((fault) => fault !== undefined)
     return found.length === 0 ? c.json({ status: 'ok' }) : c.json({ status: 'failing', faults: found }, 503)
