@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import OpenAI from 'openai'
+import { UserError } from '../errors.ts'
 import { serveFake } from './fixtures/server.ts'
 
 const messages = [{ role: 'user', content: 'Say hello' }] as const
@@ -141,6 +142,10 @@ test('errors are told by OpenAI\'s classes', async (t) => {
   const { client, model } = await serveFake(t, { maxAnswers: 2 })
   await assert.rejects(client.chat.completions.create({ ...ask, temperature: 9 }), OpenAI.BadRequestError)
   await assert.rejects(client.chat.completions.create({ ...ask, model: 'nothing' }), OpenAI.NotFoundError)
+  model.beforeToken = () => { throw new UserError('its adapter is damaged') }
+  await assert.rejects(client.chat.completions.create(ask), (error) => error instanceof OpenAI.UnprocessableEntityError && /damaged/.test(error.message))
+  model.beforeToken = () => { throw new UserError('it is asked for wrongly', { exitCode: 2 }) }
+  await assert.rejects(client.chat.completions.create(ask), OpenAI.BadRequestError)
   model.beforeToken = () => { throw new Error('out of luck') }
   await assert.rejects(client.chat.completions.create(ask), (error) => error instanceof OpenAI.InternalServerError && !error.message.includes('out of luck'))
 })
