@@ -10,7 +10,8 @@ const annotations = new Set([
 export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
 export type Type = (typeof types)[number]
 
-const keywords: Readonly<Record<Type, readonly string[]>> = {
+/** Those that are kept, by the type that they say something of. */
+export const keywords: Readonly<Record<Type, readonly string[]>> = {
   object: ['properties', 'required', 'additionalProperties', 'minProperties', 'maxProperties', 'propertyNames'],
   array: ['items', 'prefixItems', 'minItems', 'maxItems', 'uniqueItems'],
   string: ['minLength', 'maxLength', 'pattern', 'format'],

@@ -1,5 +1,7 @@
 /** What a schema's grammar accepts, against a validator; what it refuses, and how. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { type Schema, Validator } from '@cfworker/json-schema'
 import { UserError } from '../../errors.ts'
@@ -7,6 +9,8 @@ import { Automaton, type State } from './automaton.ts'
 import { formatGrammar, toolCallFormat } from './format.ts'
 import type { Grammar } from './grammar.ts'
 import { schemaGrammar } from './schema.ts'
+import { keywords } from './schema-keywords.ts'
+import { stringFormats } from './string-formats.ts'
 
 function accepts(grammar: Grammar, text: string): boolean {
   const automaton = new Automaton(grammar, 32)
@@ -232,4 +236,10 @@ describe('bombs are refused', () => {
       assert.throws(() => schemaGrammar(schema), { name: 'UserError', message: /too large|nested deeper/ })
     })
   }
+})
+
+test('the documentation names what is enforced', () => {
+  const documented = readFileSync(join(import.meta.dirname, '../../../docs/formats.md'), 'utf8')
+  const enforced = Object.values(keywords).flat().filter((keyword) => keyword !== 'uniqueItems')
+  for (const word of [...enforced, ...stringFormats.keys()]) assert.ok(documented.includes(`\`${word}\``), word)
 })
