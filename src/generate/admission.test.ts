@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ModelConfig } from '../models/config.ts'
-import { admit, batchRows, type Group } from './admission.ts'
+import { admit, batchRows, wholeBatch, type Group } from './admission.ts'
 import type { Row } from './row.ts'
 
 /** A group with a prompt of the given length; only the number of its rows counts here. */
@@ -57,7 +57,10 @@ test('rows are as many as the cache has memory for, at most 128, at least one', 
   assert.equal(rows(512, 1e6), 2)
   assert.equal(rows(100, 1e6, { ...config, maxPositions: 131_072 }), 1)
   assert.equal(batchRows([], config), 128)
-  assert.equal(batchRows([short], config, 5), 5)
+  assert.equal(batchRows([short], config, { ...wholeBatch, rows: 5 }), 5)
+  const unbounded = { request: { prompt: [1], maxTokens: 1e6, temperature: 0 } }
+  assert.equal(batchRows([unbounded], config, { ...wholeBatch, expectedTokens: 511 }), 32)
+  assert.equal(batchRows([unbounded], config, { ...wholeBatch, expectedTokens: 511 }, 1024), 16)
 })
 
 test('rows are as many as have slots for the largest adapter', () => {

@@ -13,21 +13,38 @@ export interface Group {
   readonly rows: readonly Row[]
 }
 
-/** Most rows that decode at once, unless the caller says otherwise. */
-export const maxRows = 128
-/** Most memory that the keys and values of all rows may come to take, in bytes. */
-const cacheBudget = 4 * 2 ** 30
+/** What bounds a batch. */
+export interface BatchLimits {
+  /** Most rows that decode at once. */
+  readonly rows: number
+  /** Most memory that the keys and values of all rows may take, in bytes. */
+  readonly cacheBytes: number
+  /** Tokens that a completion is expected to have at most, whatever it may have; the engine parks rows where it errs. */
+  readonly expectedTokens: number
+}
+
+/** Of a batch whose requests are all known: each may become as long as it may. */
+export const wholeBatch: BatchLimits = { rows: 128, cacheBytes: 4 * 2 ** 30, expectedTokens: Infinity }
+
 /** Most memory that the slots of the rows' adapters may take, in bytes. */
 const slotBudget = 2 * 2 ** 30
 
 /**
- * How many rows may decode at once: as many as have room in the cache even if each becomes as long as the longest may, and
- * slots for adapters as large as the largest; at least one.
+ * How many rows may decode at once: as many as have room in the cache even if each becomes as long as the longest is
+ * expected to, and slots for adapters as large as the largest; at least one.
+ * @param atLeast positions that the longest row has already
  */
-export function batchRows(groups: readonly Omit<Group, 'rows'>[], config: ModelConfig, most = maxRows): number {
-  const longest = groups.reduce((length, { request: { prompt, maxTokens } }) => Math.max(length, prompt.length + maxTokens), 1)
-  const inCache = Math.floor(cacheBudget / (Math.min(longest, config.maxPositions) * bytesPerPosition(config)))
-  return Math.max(1, Math.min(most, inCache, rowsWithSlots(groups.map(({ adapter }) => adapter), config)))
+export function batchRows(groups: readonly Omit<Group, 'rows'>[], config: ModelConfig, limits: BatchLimits = wholeBatch, atLeast = 1): number {
+  const longest = groups.reduce(
+    (length, { request: { prompt, maxTokens } }) => Math.max(length, prompt.length + Math.min(maxTokens, limits.expectedTokens)), atLeast,
+  )
+  const inCache = rowsInCache(Math.min(longest, config.maxPositions), config, limits)
+  return Math.max(1, Math.min(limits.rows, inCache, rowsWithSlots(groups.map(({ adapter }) => adapter), config)))
+}
+
+/** How many rows of so many positions have room in the cache. */
+export function rowsInCache(positions: number, config: ModelConfig, { cacheBytes }: BatchLimits): number {
+  return Math.floor(cacheBytes / (positions * bytesPerPosition(config)))
 }
 
 function rowsWithSlots(adapters: readonly (PackedAdapter | undefined)[], config: ModelConfig): number {

@@ -65,6 +65,11 @@ export class KeyValueCache {
     }
   }
 
+  /** Positions that the longest row has. */
+  get longest(): number {
+    return Math.max(0, ...this.#lengths)
+  }
+
   /** Appends the one new position of each row, [rows, G, 1, D]. The outputs' memory is given back. */
   extend(outputs: Readonly<Record<string, HostTensor>>): void {
     this.#reserve(this.rows, Math.max(...this.#lengths) + 1)
@@ -79,6 +84,36 @@ export class KeyValueCache {
     if (row !== last) for (const store of this.#stores) store.copyWithin(row * size, last * size, (last + 1) * size)
     this.#lengths[row] = this.#lengths[last]!
     this.#lengths.pop()
+  }
+
+  /** A copy of a row's keys and values, [2 layers, G, length, D], for `restore`. */
+  copyOf(row: number): Float32Array<ArrayBuffer> {
+    const { kvHeads, headDim } = this.#config
+    const size = this.#lengths[row]! * headDim
+    const copy = new Float32Array(this.#stores.length * kvHeads * size)
+    this.#stores.forEach((store, which) => {
+      for (let group = 0; group < kvHeads; group++) {
+        const from = (row * kvHeads + group) * this.#room * headDim
+        copy.set(store.subarray(from, from + size), (which * kvHeads + group) * size)
+      }
+    })
+    return copy
+  }
+
+  /** Adds a row that was there before; the copy's memory is given back. */
+  restore(copy: Float32Array<ArrayBuffer>): void {
+    const { kvHeads, headDim } = this.#config
+    const size = copy.length / (this.#stores.length * kvHeads)
+    const length = size / headDim
+    this.#reserve(this.rows + 1, Math.max(this.#room, length))
+    const row = this.#lengths.push(length) - 1
+    this.#stores.forEach((store, which) => {
+      for (let group = 0; group < kvHeads; group++) {
+        const from = (which * kvHeads + group) * size
+        store.set(copy.subarray(from, from + size), (row * kvHeads + group) * this.#room * headDim)
+      }
+    })
+    free(copy)
   }
 
   /** Takes all rows out and gives the memory back at once; the garbage collector would let several rollouts' caches pile up. */

@@ -5,8 +5,7 @@ import type { AdaptedLayers } from '../models/graph/row-lora.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { Program, type CompileOptions, type HostTensor } from '../runtime/program.ts'
 import { AdapterSlots, layersOf } from './adapter-slots.ts'
-import { admit, batchRows, maxRows, type Group } from './admission.ts'
-import { KeyValueCache } from './cache.ts'
+import { admit, batchRows, wholeBatch, type BatchLimits } from './admission.ts'
 import type { Completion, GenerateRequest } from './completion.ts'
 import { DecoderFeeds } from './feeds.ts'
 import { blockLength, freeFresh, pastOfBlocks, type KeyValueBlock } from './key-value-block.ts'
@@ -14,6 +13,7 @@ import type { PackedAdapter } from './packed-adapter.ts'
 import { PrefixCache } from './prefix-cache.ts'
 import { PromptReader, releaseBlocks, type Chunk, type ChunkRun } from './prompt-reader.ts'
 import { readChoices, Row } from './row.ts'
+import { RunningBatch, type RunningRow, type SubmittedGroup } from './running-batch.ts'
 import { fail, finish, type Listener, type Submission } from './submission.ts'
 
 export interface EngineOptions extends CompileOptions {
@@ -32,8 +32,7 @@ export interface EngineOptions extends CompileOptions {
 
 /** With these, prompts are read in chunks, between which the running rows go on, and beginnings of prompts are kept. */
 export interface LiveEngineOptions {
-  /** Most rows that decode at once. */
-  readonly maxRows: number
+  readonly limits: BatchLimits
   /** Most memory that beginnings of prompts take. */
   readonly prefixBytes: number
   /** The parts with slots for adapters (models/graph/row-lora.ts). */
@@ -46,16 +45,6 @@ export interface LiveEngineOptions {
  * @param sample the completion's place among the request's
  */
 export type OnToken = (request: number, sample: number, id: number, text: string) => void
-
-interface SubmittedGroup extends Group {
-  readonly submission: Submission
-}
-
-/** A row that decodes, and whose it is. */
-interface RunningRow {
-  readonly row: Row
-  readonly group: SubmittedGroup
-}
 
 export interface EngineCounts {
   readonly promptTokens: number
@@ -78,13 +67,11 @@ export class Engine {
   readonly #feeds: DecoderFeeds
   readonly #prefixes: PrefixCache | undefined
   readonly #reader: PromptReader<SubmittedGroup>
-  readonly #cache: KeyValueCache
-  /** Adapters of the rows that decode, and of the prompts of a run. */
-  readonly #slots: AdapterSlots
+  readonly #batch: RunningBatch
+  /** Adapters of the prompts of a run. */
   readonly #promptSlots: AdapterSlots
   readonly #counts = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
   #waiting: SubmittedGroup[] = []
-  #running: RunningRow[] = []
   #stepping: Promise<void> | undefined
 
   private constructor(options: EngineOptions) {
@@ -93,8 +80,7 @@ export class Engine {
     this.#feeds = new DecoderFeeds(config, { unusedPast: device === 'webgpu' ? 1 : 0, leastRows: parts.loneRowDiffers ? 2 : 1 })
     this.#prefixes = live && new PrefixCache(live.prefixBytes)
     this.#reader = new PromptReader(config, this.#prefixes)
-    this.#cache = new KeyValueCache(config)
-    this.#slots = new AdapterSlots(config)
+    this.#batch = new RunningBatch(config, live?.limits ?? wholeBatch)
     this.#promptSlots = new AdapterSlots(config)
   }
 
@@ -111,11 +97,11 @@ export class Engine {
 
   /** Whether there is anything to do. */
   get busy(): boolean {
-    return this.#waiting.length > 0 || this.#running.length > 0 || this.#reader.groups.length > 0
+    return this.#waiting.length + this.#batch.rows.length + this.#reader.groups.length > 0 || this.#batch.hasParked
   }
 
   get runningRows(): number {
-    return this.#running.length
+    return this.#batch.rows.length
   }
 
   /** Requests that have no token yet. */
@@ -194,26 +180,30 @@ export class Engine {
   async #advance(): Promise<void> {
     this.#removeEnded()
     try {
+      this.#batch.returnParked()
       this.#reader.start(this.#admit())
       const run = this.#reader.next(this.#promptBudget, (tokens) => { this.#counts.cachedPromptTokens += tokens })
       if (run !== undefined) await this.#read(run)
       // Whoever has all requests at once is served best by reading all prompts first.
       if (run === undefined || this.#options.live !== undefined) await this.#decode()
     } catch (error) {
-      for (const group of [...this.#running.map(({ group }) => group), ...this.#reader.groups]) fail(group.submission, error)
+      for (const { submission } of [...this.#batch.groups, ...this.#reader.groups]) fail(submission, error)
     }
     this.#removeEnded()
   }
 
   get #promptBudget(): number {
-    return this.#options.live !== undefined && this.#running.length > 0 ? promptBudgetBeside : promptBudget
+    return this.#options.live !== undefined && this.#batch.rows.length > 0 ? promptBudgetBeside : promptBudget
   }
 
   #admit(): SubmittedGroup[] {
     const { config, live } = this.#options
-    const inBatch = [...new Set(this.#running.map(({ group }) => group)), ...this.#reader.groups]
-    const used = this.#running.length + this.#reader.groups.reduce((sum, { rows }) => sum + rows.length, 0)
-    return admit(this.#waiting, used, (taken, next) => batchRows([...inBatch, ...taken, next], config, live?.maxRows ?? maxRows))
+    const limits = live?.limits ?? wholeBatch
+    // Whoever was parked comes first.
+    if (this.#waiting.length === 0 || this.#batch.hasParked) return []
+    const inBatch = [...this.#batch.groups, ...this.#reader.groups]
+    const used = this.#batch.rows.length + this.#reader.groups.reduce((sum, { rows }) => sum + rows.length, 0)
+    return admit(this.#waiting, used, (taken, next) => batchRows([...inBatch, ...taken, next], config, limits, this.#batch.cache.longest + 1))
   }
 
   /** Reads a chunk of some prompts, and the first token of the rows whose prompts end with it. */
@@ -229,19 +219,19 @@ export class Engine {
     const outputs = await this.#run(rows, feeds, adapters, this.#promptSlots, chunks.length)
     past?.release()
     this.#reader.take(run, outputs)
-    this.#cache.add(outputs, askers.map((from) => ({ from, length: chunks[from]!.tokens.length, before: before[from]! })))
+    this.#batch.add(rows, outputs, askers.map((from) => ({ from, length: chunks[from]!.tokens.length, before: before[from]! })))
     freeFresh(outputs, config)
     chunks.forEach(({ reading, isLast }) => { if (isLast) releaseBlocks(reading) })
-    this.#running.push(...rows)
   }
 
   /** One more token for each running row. */
   async #decode(): Promise<void> {
     this.#removeEnded()
-    if (this.#running.length === 0) return
-    const rows = this.#running.map(({ row }) => row)
-    const adapters = this.#running.map(({ group }) => group.adapter)
-    this.#cache.extend(await this.#run(this.#running, this.#feeds.step(rows, this.#cache), adapters, this.#slots, this.#feeds.atLeast(rows.length)))
+    if (this.#batch.rows.length === 0) return
+    this.#batch.park()
+    const { rows: running, cache, adapters, slots } = this.#batch
+    const feeds = this.#feeds.step(running.map(({ row }) => row), cache)
+    cache.extend(await this.#run(running, feeds, adapters, slots, this.#feeds.atLeast(running.length)))
   }
 
   /**
@@ -274,20 +264,12 @@ export class Engine {
     return results
   }
 
-  /** Rows that came to their end or whose request ended leave the batch; the last row takes a free place, as in the cache. */
   #removeEnded(): void {
     this.#waiting = this.#waiting.filter(({ submission }) => !submission.ended)
     this.#reader.drop(({ submission }) => submission.ended)
-    for (let place = this.#running.length - 1; place >= 0; place--) {
-      const { row, group } = this.#running[place]!
-      if (row.completion === undefined && !group.submission.ended) continue
-      this.#cache.remove(place)
-      this.#running[place] = this.#running.at(-1)!
-      this.#running.pop()
-    }
+    this.#batch.removeEnded()
     if (this.busy) return
-    this.#cache.clear()
-    this.#slots.clear()
+    this.#batch.clear()
     this.#promptSlots.clear()
   }
 }

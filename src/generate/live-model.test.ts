@@ -75,6 +75,24 @@ test('an answer has the same bits alone and beside others, with and without know
   assert.ok(cachedPromptTokens > 0 && cachedPromptTokens < promptTokens)
 })
 
+test('where memory is short, rows wait for others and go on with the same bits', async () => {
+  const bytesPerPosition = 2 * config.layers * config.kvHeads * config.headDim * 4
+  // Longer than is expected of answers: two begin together and have no room to end together.
+  const requests = Array.from({ length: 3 }, (_, i) => request(i, { maxTokens: 640 }))
+  const expected = await alone(requests)
+  const tight = await openLiveModel(path, { threads: 1, precision: 'int8', cacheBytes: 1250 * bytesPerPosition })
+  const order: number[] = []
+  try {
+    const answers = await Promise.all(requests.map((each, i) => tight.generate(each, () => order.push(i))))
+    assert.deepEqual(answers, expected)
+  } finally {
+    await tight.close()
+  }
+  const shareOf = (tokens: readonly number[]): number => tokens.filter((i) => i === 0).length / tokens.length
+  assert.ok(Math.abs(shareOf(order.slice(50, 450)) - 0.5) < 0.1, 'two run at first')
+  assert.equal(new Set(order.slice(1180, 1220)).size, 1, 'and one later')
+})
+
 test('an answer of an adapter is that of the adapter alone, added to the base in one graph', async () => {
   for (const [i, ref] of adapters.entries()) {
     const asked = request(i, { adapter: ref, prompt: request(5).prompt, maxTokens: 5 })
@@ -181,17 +199,19 @@ describe('adapters in memory', () => {
     const values = randomAdapter(config, { seed: 1, rank: 4 })
     values.parameters.values().next().value![3] = NaN
     await saveAdapter(broken.directory, values, config, null)
+    const huge = { id: 'huge', directory: join(folder, 'huge') }
+    await saveAdapter(huge.directory, randomAdapter(config, { seed: 1, rank: 4, size: 1e30 }), config, null)
     const high = await adapter('rank 72', 72)
     const foreign = { id: 'foreign', directory: join(import.meta.dirname, '../models/fixtures/tiny-qwen2/adapter') }
     const dora = { id: 'dora', directory: join(import.meta.dirname, '../models/fixtures/dora') }
     const missing = { id: 'missing', directory: join(folder, 'nothing here') }
     const expected = await alone([request(1)])
     const [fine, ...refused] = await Promise.allSettled([
-      live.generate(request(1)), ...[broken, high, foreign, dora, missing].map((each) => live.generate(request(2, { adapter: each }))),
+      live.generate(request(1)), ...[broken, huge, high, foreign, dora, missing].map((each) => live.generate(request(2, { adapter: each }))),
     ])
     assert.deepEqual(fine.status === 'fulfilled' && fine.value, expected[0])
     const messages = refused.map((each) => (each.status === 'rejected' ? (each.reason as Error).message : 'answered'))
-    ;[/not finite/, /rank is 72/, /another base/, /DoRA|another base/, /no adapter/].forEach((pattern, i) => { assert.match(messages[i]!, pattern) })
+    ;[/not finite/, /are not numbers/, /rank is 72/, /another base/, /DoRA|another base/, /no adapter/].forEach((pattern, i) => { assert.match(messages[i]!, pattern) })
     assert.ok(!(await live.stats()).adapters.includes('not finite'))
   })
 

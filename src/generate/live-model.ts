@@ -89,6 +89,11 @@ export interface LiveOptions {
   readonly maxRank?: number | undefined
   /** Most rows that decode at once (64 unless given). */
   readonly maxRows?: number | undefined
+  /**
+   * Memory that the keys and values of the running rows take before some of them wait for others to end, in bytes (4 GiB
+   * unless given).
+   */
+  readonly cacheBytes?: number | undefined
   /** Most memory that the beginnings of earlier prompts take, in bytes (512 MiB unless given); 0 keeps none. */
   readonly prefixBytes?: number | undefined
   /**

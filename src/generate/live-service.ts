@@ -26,6 +26,7 @@ export interface OpenLiveRequest {
   readonly maxAdapters: number
   readonly maxRank: number
   readonly maxRows: number
+  readonly cacheBytes: number
   readonly prefixBytes: number
   /** Graphs with slots for adapters that are compiled at once. */
   readonly ready: readonly AdaptedLayers[]
@@ -42,6 +43,9 @@ interface Opened {
   readonly pool: AdapterPool
 }
 
+/** Few answers are longer; rows of those that are wait for the others where memory is short. */
+const expectedTokens = 512
+
 /** What is under way, by ticket: how to end it. */
 const endings = new Map<number, () => void>()
 let opened: Opened | undefined
@@ -49,7 +53,7 @@ let isStepping = false
 
 serve<LiveToken>({
   async open(request: OpenLiveRequest): Promise<void> {
-    const { precision, threads, cache, maxAdapters, maxRank, maxRows, prefixBytes, ready } = request
+    const { precision, threads, cache, maxAdapters, maxRank, maxRows, cacheBytes, prefixBytes, ready } = request
     const model = await openModel(request.model)
     const { config, tokenizer } = model
     const weights = prepareWeights(model, precision, cache)
@@ -57,7 +61,7 @@ serve<LiveToken>({
     const parts = frozenParts(config, precision)
     const engine = await Engine.compile({
       device: 'cpu', threads, weights, config, tokenizer, parts, parameters: {},
-      live: { maxRows, prefixBytes, adapted: (layers) => withRowLora(parts, config, layers) },
+      live: { limits: { rows: maxRows, cacheBytes, expectedTokens }, prefixBytes, adapted: (layers) => withRowLora(parts, config, layers) },
     })
     for (const layers of ready) await engine.prepare(layers)
     opened = { engine, pool: new AdapterPool((ref) => load(ref, config, (lora) => { checkServed(ref.directory, lora, maxRank) }), maxAdapters) }

@@ -21,13 +21,14 @@ import type { LiveCall, OpenLiveRequest } from './live-service.ts'
  * @throws UserError where the model is missing or damaged
  */
 export async function openLiveModel(ref: string, options: LiveOptions = {}): Promise<LiveModel> {
-  const { precision = 'int8', threads, maxAdapters = 64, maxRank = 64, maxRows = 64, prefixBytes = 512 * 2 ** 20, ready = ['attention', 'all'] } = options
+  const { precision = 'int8', threads, maxAdapters = 64, maxRank = 64, maxRows = 64, ready = ['attention', 'all'] } = options
+  const { cacheBytes = 4 * 2 ** 30, prefixBytes = 512 * 2 ** 20 } = options
   const path = await resolveModel(ref)
   const { config, tokenizer, close: closeFiles } = await openModel(path)
   closeFiles()
   const worker = new WorkerClient(siblingModule(import.meta, './live-service'))
   const request: OpenLiveRequest = {
-    model: path, precision, threads, cache: cacheDirectory(), maxAdapters, maxRank, maxRows, prefixBytes, ready,
+    model: path, precision, threads, cache: cacheDirectory(), maxAdapters, maxRank, maxRows, cacheBytes, prefixBytes, ready,
   }
   try {
     await worker.call('open', request)

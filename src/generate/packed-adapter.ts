@@ -6,6 +6,8 @@ import { slotInputs, type AdaptedLayers, type SlotInput } from '../models/graph/
 
 /** Ranks are filled up with zeros to multiples of this, so that every product has whole vectors. */
 const rankStep = 8
+/** How long packing goes on at a stretch, in milliseconds: less than a step of decoding takes. */
+const sliceMs = 8
 
 export interface PackedAdapter {
   readonly id: string
@@ -24,18 +26,20 @@ export function adaptedLayers(modules: readonly string[]): AdaptedLayers {
 
 /**
  * Packs an adapter.
- * @param pause awaited between the blocks of the model: others' work goes on
+ * @param pause awaited every few milliseconds: others' work goes on
  * @throws UserError where a weight is not a finite number
  */
 export async function packAdapter(id: string, adapter: Adapter, config: ModelConfig, pause: () => Promise<void>): Promise<PackedAdapter> {
   const layers = adaptedLayers(adapter.config.modules)
   const rank = Math.ceil(adapter.config.rank / rankStep) * rankStep
   const inputs = slotInputs(config, layers)
-  const perBlock = inputs.length / config.layers
   const values = new Map<string, Float32Array<ArrayBuffer>>()
-  for (const [i, slot] of inputs.entries()) {
+  let since = performance.now()
+  for (const slot of inputs) {
     values.set(slot.name, slot.side === 'A' ? packDown(slot, adapter, rank) : packUp(slot, adapter, rank))
-    if (i % perBlock === perBlock - 1) await pause()
+    if (performance.now() - since < sliceMs) continue
+    await pause()
+    since = performance.now()
   }
   const bytes = [...values.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
   return { id, rank, layers, values, bytes }

@@ -1,6 +1,6 @@
 /** Adapters as PEFT stores them: adapter_config.json beside adapter_model.safetensors. */
 import { existsSync, readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { UserError, messageOf } from '../errors.ts'
@@ -59,8 +59,20 @@ export function loadRewardAdapter(directory: string, config: ModelConfig): Adapt
 export async function loadAdapterAside(directory: string, config: ModelConfig, check: (lora: LoraConfig) => void): Promise<Adapter> {
   const path = join(directory, weightsFile)
   check(inspectAdapter(directory, config))
-  const bytes = await readFile(path)
+  const bytes = await readAtOnce(path)
   return readAdapter(directory, config, () => readSafetensors(bytesInMemory(path, bytes)))
+}
+
+/** A file in a single read: `readFile` comes back to the thread after every half MiB, and a busy thread is slow to answer. */
+async function readAtOnce(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path)
+  try {
+    const bytes = new Uint8Array((await file.stat()).size)
+    const { bytesRead } = await file.read(bytes)
+    return bytes.subarray(0, bytesRead)
+  } finally {
+    void file.close()
+  }
 }
 
 /** What an adapter is, by its configuration and the header of its weights. Throws UserErrors as `loadAdapter` does. */
@@ -71,8 +83,8 @@ export function inspectAdapter(directory: string, config: ModelConfig): LoraConf
   return lora
 }
 
-function readAdapter(directory: string, config: ModelConfig, open = openSafetensors): Adapter {
-  const { lora, file } = openAdapter(directory, config, open)
+function readAdapter(directory: string, config: ModelConfig, openWeights = openSafetensors): Adapter {
+  const { lora, file } = openAdapter(directory, config, openWeights)
   try {
     return {
       config: lora,
@@ -86,7 +98,9 @@ function readAdapter(directory: string, config: ModelConfig, open = openSafetens
 }
 
 /** Opens the weights and checks that they are the ones that the configuration says, and fit the model. */
-function openAdapter(directory: string, config: ModelConfig, open: (path: string) => SafetensorsFile): { lora: LoraConfig; file: SafetensorsFile } {
+function openAdapter(
+  directory: string, config: ModelConfig, openWeights: (path: string) => SafetensorsFile,
+): { lora: LoraConfig; file: SafetensorsFile } {
   const settingsPath = join(directory, 'adapter_config.json')
   if (!existsSync(settingsPath)) {
     throw new UserError(`There is no adapter at ${directory}: a LoRA adapter is a folder with adapter_config.json and adapter_model.safetensors`)
@@ -98,7 +112,7 @@ function openAdapter(directory: string, config: ModelConfig, open: (path: string
     if (existsSync(pickle)) throw pickleError(pickle)
     throw new UserError(`${directory}: there is no adapter_model.safetensors in it`)
   }
-  const file = open(path)
+  const file = openWeights(path)
   try {
     const lora: LoraConfig = {
       rank: settings.r,
