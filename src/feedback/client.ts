@@ -39,8 +39,13 @@ export interface NewFeedback {
  * @returns the id to give feedback on: the response's own, where it has one
  * @throws UserError where the server refuses it or cannot be reached
  */
-export async function logCompletion(server: ServerAddress, request: object, response: object, options: { readonly idempotencyKey?: string } = {}): Promise<string> {
-  const { id } = await post<{ id: string }>(server, '/completions/log', { request, response, idempotency_key: options.idempotencyKey ?? crypto.randomUUID() })
+export async function logCompletion(
+  server: ServerAddress,
+  request: object,
+  response: object,
+  { idempotencyKey = crypto.randomUUID() }: { readonly idempotencyKey?: string } = {},
+): Promise<string> {
+  const { id } = await post<{ id: string }>(server, '/completions/log', { request, response, idempotency_key: idempotencyKey })
   return id
 }
 
@@ -65,7 +70,8 @@ async function post<Answer>(server: ServerAddress, path: string, body: object): 
 /** An error that came in place of a response has no body. */
 type Failure = Error & { readonly body?: undefined }
 
-async function tryPost({ apiKey, timeout = 10_000, fetch = globalThis.fetch }: ServerAddress, url: string, body: object): Promise<Response | Failure> {
+async function tryPost(server: ServerAddress, url: string, body: object): Promise<Response | Failure> {
+  const { apiKey, timeout = 10_000, fetch = globalThis.fetch } = server
   try {
     return await fetch(url, {
       method: 'POST',

@@ -1,5 +1,4 @@
 /** The completions in a store. */
-import { sql } from 'kysely'
 import { UserError } from '../errors.ts'
 import type { Row, Store } from '../store/index.ts'
 import { isAfter, pageOf, type Page, type PageOptions } from './pages.ts'
@@ -29,14 +28,16 @@ export async function findCompletion(store: Store, id: string): Promise<StoredCo
 export async function listCompletions(store: Store, query: CompletionQuery): Promise<Page<StoredCompletion>> {
   const { model, metadata = {}, user, after, limit, order } = query
   const { db } = store
-  const cursor = after === undefined ? undefined : await db.selectFrom('completions').select(['id', 'created_at']).where('id', '=', after).executeTakeFirst()
+  const cursor = after === undefined ? undefined
+    : await db.selectFrom('completions').select(['id', 'created_at']).where('id', '=', after).executeTakeFirst()
   if (after !== undefined && cursor === undefined) throw new UserError(`There is no stored completion ${after}`, { exitCode: 2 })
   let rows = db.selectFrom('completions').selectAll()
   if (model !== undefined) rows = rows.where('model', '=', model)
   if (user !== undefined) rows = rows.where('user_id', '=', user)
   for (const [key, value] of Object.entries(metadata)) {
-    rows = rows.where(({ exists, selectFrom }) => exists(selectFrom('tags').select(sql`1`.as('one'))
-      .whereRef('tags.completion_id', '=', 'completions.id').where('feedback_id', '=', '').where('key', '=', key).where('value', '=', value)))
+    rows = rows.where(({ exists, selectFrom }) => exists(selectFrom('tags').select('key')
+      .whereRef('tags.completion_id', '=', 'completions.id').where('feedback_id', '=', '')
+      .where('key', '=', key).where('value', '=', value)))
   }
   if (cursor !== undefined) rows = rows.where(isAfter('completions', cursor, order))
   const { items, hasMore } = pageOf(await rows.orderBy('created_at', order).orderBy('id', order).limit(limit + 1).execute(), limit)
@@ -52,12 +53,18 @@ async function choicesOf({ db }: Store, ids: readonly string[]): Promise<Map<str
 }
 
 /** Replaces a completion's metadata; its conversation stays. @returns whether it was there */
-export async function setMetadata(store: Store, redactor: Redactor, id: string, metadata: Readonly<Record<string, string>>): Promise<boolean> {
+export async function setMetadata(
+  store: Store,
+  redactor: Redactor,
+  id: string,
+  metadata: Readonly<Record<string, string>>,
+): Promise<boolean> {
   const { db } = store
   const found = await db.selectFrom('completions').select('created_at').where('id', '=', id).executeTakeFirst()
   if (found === undefined) return false
   const redacted = await redactor.value(metadata)
-  const tags = Object.entries(redacted).map(([key, value]) => ({ completion_id: id, feedback_id: '', key, value, created_at: found.created_at }))
+  const tags = Object.entries(redacted)
+    .map(([key, value]) => ({ completion_id: id, feedback_id: '', key, value, created_at: found.created_at }))
   const [changed] = await store.write(
     db.updateTable('completions').set({ metadata_json: JSON.stringify(redacted) }).where('id', '=', id),
     db.deleteFrom('tags').where('completion_id', '=', id).where('feedback_id', '=', ''),

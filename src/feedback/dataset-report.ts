@@ -30,7 +30,8 @@ const listedConflicts = 100
 
 export type Drops = ReadonlyMap<DropReason | 'completion_not_stored', number>
 
-export function reportOn(spec: DatasetSpec, { kept, conflicts, conflicting, duplicates }: Cleaned, parts: SplitRows, drops: Drops): DatasetReport {
+export function reportOn(spec: DatasetSpec, cleaned: Cleaned, parts: SplitRows, drops: Drops): DatasetReport {
+  const { kept, conflicts, conflicting, duplicates } = cleaned
   const { splits, nearDuplicates, moved, groups } = parts
   const evalRows = splits.filter((split) => split === 'eval').length
   const labels = spec.kind === 'labelled' ? labelCounts(kept, splits) : undefined
@@ -59,15 +60,17 @@ function labelCounts(rows: readonly Candidate[], splits: readonly Split[]): NonN
 /** KTO's weights of the two classes make up for a ratio, but not for much more than this. */
 const mostUneven = 10
 
-function warningsOf({ eval_fraction: fraction }: DatasetSpec, { rows, splits, labels, leakage }: Omit<DatasetReport, 'warnings'>): string[] {
+function warningsOf(spec: DatasetSpec, { rows, splits, labels, leakage }: Omit<DatasetReport, 'warnings'>): string[] {
+  const fraction = spec.eval_fraction
   const warnings: string[] = []
   if (fraction > 0 && splits.eval === 0) {
-    warnings.push(`Nothing is held out: ${rows} rows fall into ${leakage.groups} groups that cannot be divided, each larger than ${fraction} of all`)
+    warnings.push(`Nothing is held out: ${rows} rows are ${leakage.groups} groups that cannot be divided, each larger than ${fraction} of all`)
   }
-  if (labels !== undefined) {
-    const { up, down } = labels.train
-    if (up === 0 || down === 0) warnings.push(`All ${splits.train} rows to train on are thumbs ${up === 0 ? 'down' : 'up'}: KTO learns from both`)
-    else if (Math.max(up, down) > mostUneven * Math.min(up, down)) warnings.push(`${up} thumbs up and ${down} down are far apart: weigh the rarer ones (kto.desirable_weight, kto.undesirable_weight)`)
-  }
-  return warnings
+  return labels === undefined ? warnings : [...warnings, ...balanceWarnings(labels.train)]
+}
+
+function balanceWarnings({ up, down }: { readonly up: number; readonly down: number }): string[] {
+  if (up === 0 || down === 0) return [`All ${up + down} rows to train on are thumbs ${up === 0 ? 'down' : 'up'}: KTO learns from both`]
+  if (Math.max(up, down) <= mostUneven * Math.min(up, down)) return []
+  return [`${up} thumbs up and ${down} down are far apart: weigh the rarer ones (kto.desirable_weight, kto.undesirable_weight)`]
 }

@@ -1,7 +1,9 @@
 /** Feedback becomes rows to learn from: data/rows.ts has their shapes. */
 import { roles, type LabelRow, type MessagesRow, type PairRow, type PromptRow, type RowMessage } from '../data/rows.ts'
 import type { Store } from '../store/index.ts'
-import { answerKey, completionSources, feedbackSources, findAnswers, type KnownAnswer, type SourceCompletion, type SourceFeedback } from './dataset-sources.ts'
+import {
+  answerKey, completionSources, feedbackSources, findAnswers, type KnownAnswer, type SourceCompletion, type SourceFeedback,
+} from './dataset-sources.ts'
 import type { DatasetSpec } from './dataset-spec.ts'
 import type { ChatMessage } from './record.ts'
 import type { Redactor } from './redact.ts'
@@ -32,7 +34,9 @@ export type Outcome = Candidate | { readonly drop: DropReason }
 /** The rows that a dataset could have, the newest first, in pages; what became none says why. */
 export async function* candidates(store: Store, spec: DatasetSpec, redactor: Redactor): AsyncIterable<readonly Outcome[]> {
   if (spec.kind === 'prompts') {
-    for await (const page of completionSources(store, spec, redactor)) yield page.map((completion) => attempt(() => promptRow(completion, spec)))
+    for await (const page of completionSources(store, spec, redactor)) {
+      yield page.map((completion) => attempt(() => promptRow(completion, spec)))
+    }
     return
   }
   for await (const page of feedbackSources(store, spec, redactor)) {
@@ -82,7 +86,8 @@ function rowOf(said: SourceFeedback, spec: DatasetSpec, answers: ReadonlyMap<str
 }
 
 /** Thumbs, and ratings where the options say what they mean. */
-function labelRow(said: SourceFeedback, { options: { rating_up: up = Infinity, rating_down: down = -Infinity } }: DatasetSpec): Candidate {
+function labelRow(said: SourceFeedback, { options }: DatasetSpec): Candidate {
+  const { rating_up: up = Infinity, rating_down: down = -Infinity } = options
   const label = said.name === 'thumbs' ? said.number === 1 : said.number! >= up
   if (said.name === 'rating' && !label && said.number! > down) throw new Dropped('neutral_rating')
   return candidate(said.completion, said.name, said, (prompt) => ({ prompt, completion: [answerOf(said.answer, label)], label }))
@@ -155,7 +160,7 @@ const known: readonly string[] = roles
 
 /** A turn of a row has a text and nothing that only some templates render. */
 function turnOf({ role, content, name, ...rest }: ChatMessage): RowMessage {
-  const isText = typeof content === 'string' && rest['tool_calls'] === undefined && rest['function_call'] === undefined && known.includes(role)
-  if (!isText || role === 'tool') throw new Dropped('not_text')
+  const calls = rest['tool_calls'] ?? rest['function_call']
+  if (typeof content !== 'string' || calls !== undefined || role === 'tool' || !known.includes(role)) throw new Dropped('not_text')
   return { role: role as RowMessage['role'], content, ...(typeof name === 'string' && { name }) }
 }

@@ -1,7 +1,8 @@
 /** What the store has for a dataset: counted, and read page by page. */
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { Row, Store } from '../store/index.ts'
 import { conditionsOf, type DatasetSpec } from './dataset-spec.ts'
+import { isAfter, type Cursor } from './pages.ts'
 import type { Redactor } from './redact.ts'
 import type { AnswerRef } from './values.ts'
 
@@ -49,19 +50,22 @@ export function namesOf({ kind, options }: DatasetSpec): string[] {
   }
 }
 
+/** What a dataset could be made of: the database counts, no row is read. */
 export async function countSources({ db }: Store, spec: DatasetSpec, redactor: Redactor): Promise<SourceCounts> {
   const conditions = conditionsOf(spec.filter, redactor)
   const names = namesOf(spec)
   const all = db.selectFrom('completions').select(({ fn }) => fn.countAll<number>().as('n')).where(conditions)
   const judged = db.selectFrom('feedback')
     .innerJoin('completions', 'completions.id', 'feedback.completion_id')
-    .select(['feedback.name', sql<number | null>`case when feedback.name = 'thumbs' then feedback.number end`.as('side'), ({ fn }) => fn.countAll<number>().as('n')])
+    .select(['feedback.name', sql<number | null>`case when feedback.name = 'thumbs' then feedback.number end`.as('side')])
+    .select(({ fn }) => fn.countAll<number>().as('n'))
     .where('feedback.name', 'in', names).where('feedback.superseded', '=', 0).where(conditions)
     .groupBy(['feedback.name', 'side'])
   const [completions, feedback] = await Promise.all([all.executeTakeFirstOrThrow(), names.length === 0 ? [] : judged.execute()])
+  const label = (name: string, side: number | null): string => (side === null ? name : side === 1 ? 'thumbs_up' : 'thumbs_down')
   return {
     completions: Number(completions.n),
-    feedback: Object.fromEntries(feedback.map(({ name, side, n }) => [side === null ? name : side === 1 ? 'thumbs_up' : 'thumbs_down', Number(n)])),
+    feedback: Object.fromEntries(feedback.map(({ name, side, n }) => [label(name, side), Number(n)])),
   }
 }
 
@@ -70,55 +74,72 @@ export async function countUnknown({ db }: Store, names: readonly string[]): Pro
   if (names.length === 0) return 0
   const { n } = await db.selectFrom('feedback').select(({ fn }) => fn.countAll<number>().as('n'))
     .where('name', 'in', names).where('superseded', '=', 0)
-    .where(({ not, exists, selectFrom }) => not(exists(selectFrom('completions').select('id').whereRef('completions.id', '=', 'feedback.completion_id'))))
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('completions').select('id').whereRef('completions.id', '=', 'feedback.completion_id'))))
     .executeTakeFirstOrThrow()
   return Number(n)
+}
+
+/** Pages that follow each other, the newest row first, `limit` rows in all. */
+async function* pages<Row extends Cursor>(
+  limit: number,
+  read: (wanted: number, after: RawBuilder<boolean> | undefined) => Promise<Row[]>,
+  table: string,
+): AsyncIterable<readonly Row[]> {
+  let cursor: Cursor | undefined
+  for (let left = limit; left > 0;) {
+    const wanted = Math.min(page, left)
+    const rows = await read(wanted, cursor === undefined ? undefined : isAfter(table, cursor, 'desc'))
+    yield rows
+    if (rows.length < wanted) return
+    left -= rows.length
+    cursor = rows.at(-1)!
+  }
 }
 
 const completionColumns = [
   'completions.kind', 'completions.user_id as owner', 'completions.conversation_id', 'completions.prompt_json', 'completions.prompt_hash',
   'completions.metadata_json',
 ] as const
+const feedbackColumns = [
+  'feedback.id', 'feedback.created_at', 'feedback.completion_id', 'feedback.name', 'feedback.value_json', 'feedback.number', 'feedback.user_id',
+] as const
 
 /** What was said of the completions that the filter lets through, the newest first, in pages. */
 export async function* feedbackSources({ db }: Store, spec: DatasetSpec, redactor: Redactor): AsyncIterable<readonly SourceFeedback[]> {
-  const conditions = conditionsOf(spec.filter, redactor)
-  let cursor: { readonly created_at: number; readonly id: string } | undefined
-  for (let read = 0; read < spec.options.limit;) {
-    const wanted = Math.min(page, spec.options.limit - read)
-    let query = db.selectFrom('feedback')
-      .innerJoin('completions', 'completions.id', 'feedback.completion_id')
-      .leftJoin('choices', (join) => join.onRef('choices.completion_id', '=', 'feedback.completion_id').onRef('choices.position', '=', 'feedback.position'))
-      .select(['feedback.id', 'feedback.created_at', 'feedback.completion_id', 'feedback.name', 'feedback.value_json', 'feedback.number', 'feedback.user_id'])
-      .select(completionColumns).select(['choices.message_json', 'choices.finish_reason'])
-      .where('feedback.name', 'in', namesOf(spec)).where('feedback.superseded', '=', 0).where(conditions)
-    if (cursor !== undefined) query = query.where(sql<boolean>`(feedback.created_at, feedback.id) < (${cursor.created_at}, ${cursor.id})`)
-    const rows = await query.orderBy('feedback.created_at', 'desc').orderBy('feedback.id', 'desc').limit(wanted).execute()
+  const query = db.selectFrom('feedback')
+    .innerJoin('completions', 'completions.id', 'feedback.completion_id')
+    .leftJoin('choices', (join) => join
+      .onRef('choices.completion_id', '=', 'feedback.completion_id')
+      .onRef('choices.position', '=', 'feedback.position'))
+    .select(feedbackColumns).select(completionColumns).select(['choices.message_json', 'choices.finish_reason'])
+    .where('feedback.name', 'in', namesOf(spec)).where('feedback.superseded', '=', 0)
+    .where(conditionsOf(spec.filter, redactor))
+    .orderBy('feedback.created_at', 'desc').orderBy('feedback.id', 'desc')
+  const read = (wanted: number, after: RawBuilder<boolean> | undefined) =>
+    query.$if(after !== undefined, (all) => all.where(after!)).limit(wanted).execute()
+  for await (const rows of pages(spec.options.limit, read, 'feedback')) {
     yield rows.map(({ id, name, value_json, number, user_id, message_json, finish_reason, owner, completion_id, ...completion }) => ({
       id, name, value_json, number, user_id,
       completion: { ...completion, id: completion_id, user_id: owner },
       answer: finish_reason === null ? undefined : { message_json, finish_reason },
     }))
-    if (rows.length < wanted) return
-    read += rows.length
-    cursor = rows.at(-1)!
   }
 }
 
 /** The completions that the filter lets through, the newest first, in pages. */
-export async function* completionSources({ db }: Store, spec: DatasetSpec, redactor: Redactor): AsyncIterable<readonly SourceCompletion[]> {
-  const conditions = conditionsOf(spec.filter, redactor)
-  let cursor: { readonly created_at: number; readonly id: string } | undefined
-  for (let read = 0; read < spec.options.limit;) {
-    const wanted = Math.min(page, spec.options.limit - read)
-    let query = db.selectFrom('completions').select(['completions.id', 'completions.created_at']).select(completionColumns).where(conditions)
-    if (cursor !== undefined) query = query.where(sql<boolean>`(completions.created_at, completions.id) < (${cursor.created_at}, ${cursor.id})`)
-    const rows = await query.orderBy('completions.created_at', 'desc').orderBy('completions.id', 'desc').limit(wanted).execute()
-    yield rows.map(({ owner, ...row }) => ({ ...row, user_id: owner }))
-    if (rows.length < wanted) return
-    read += rows.length
-    cursor = rows.at(-1)!
-  }
+export async function* completionSources(
+  { db }: Store,
+  spec: DatasetSpec,
+  redactor: Redactor,
+): AsyncIterable<readonly SourceCompletion[]> {
+  const query = db.selectFrom('completions')
+    .select(['completions.id', 'completions.created_at']).select(completionColumns)
+    .where(conditionsOf(spec.filter, redactor))
+    .orderBy('completions.created_at', 'desc').orderBy('completions.id', 'desc')
+  const read = (wanted: number, after: RawBuilder<boolean> | undefined) =>
+    query.$if(after !== undefined, (all) => all.where(after!)).limit(wanted).execute()
+  for await (const rows of pages(spec.options.limit, read, 'completions')) yield rows.map(({ owner, ...row }) => ({ ...row, user_id: owner }))
 }
 
 /** An answer and what is to be known of its completion. */

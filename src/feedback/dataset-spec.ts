@@ -34,6 +34,10 @@ const filter = z.strictObject({
 
 const rating = z.number().min(1).max(5)
 
+const fieldName = z.string().regex(/^(?!prompt$|messages$|tools$)[A-Za-z_]\w{0,63}$/, {
+  error: 'must be letters, digits and _, and none of prompt, messages and tools',
+})
+
 const options = z.strictObject({
   /** sft: answers that were rated so high are demonstrations; null: ratings are not used. */
   min_rating: rating.nullable().default(4),
@@ -43,7 +47,7 @@ const options = z.strictObject({
   rating_up: rating.optional(),
   rating_down: rating.optional(),
   /** prompts: keys of the metadata that become fields of the row, for graders to read. */
-  fields: z.array(z.string().regex(/^(?!prompt$|messages$|tools$)[A-Za-z_]\w{0,63}$/, { error: 'must be letters, digits and _, and none of prompt, messages and tools' })).max(16).default([]),
+  fields: z.array(fieldName).max(16).default([]),
   /** false: conversations whose prompts are nearly the same may stand on both sides of the split. */
   near_duplicates: z.boolean().default(true),
   /** Most feedback events (prompts: completions) that are read, the newest first. */
@@ -74,7 +78,8 @@ function milliseconds(time: number | string): number {
 }
 
 /** The filter's conditions on a row of `completions`; sets of ids, so that a rare tag is where the database begins. */
-export function conditionsOf({ from, to, tags = {}, alias, adapter, model, user, source, feedback }: DatasetSpec['filter'], redactor: Redactor): RawBuilder<boolean> {
+export function conditionsOf(filter: DatasetSpec['filter'], redactor: Redactor): RawBuilder<boolean> {
+  const { from, to, tags = {}, alias, adapter, model, user, source, feedback } = filter
   const equal = (column: string, value: string | undefined): RawBuilder<boolean>[] =>
     value === undefined ? [] : [sql`${sql.ref(`completions.${column}`)} = ${value}`]
   const conditions: RawBuilder<boolean>[] = [
@@ -100,7 +105,8 @@ function hasFeedback({ name, min, max, value, tags = {} }: z.output<typeof feedb
     ...(max === undefined ? [] : [sql`said.number <= ${max}`]),
     ...(typeof number === 'number' ? [sql`said.number = ${number}`] : []),
     ...(typeof number === 'string' ? [sql`said.value_json = ${JSON.stringify(number)}`] : []),
-    ...Object.entries(tags).map(([key, value]) => sql`said.id in (select tags.feedback_id from tags where tags.key = ${key} and tags.value = ${value})`),
+    ...Object.entries(tags).map(([key, value]) => sql`said.id in (select tags.feedback_id from tags
+      where tags.key = ${key} and tags.value = ${value})`),
   ]
   return sql`completions.id in (select said.completion_id from feedback as said where ${sql.join(conditions, sql` and `)})`
 }

@@ -4,7 +4,7 @@ import { newId, type Row, type Store } from '../store/index.ts'
 import { clean, split, type Split } from './dataset-curate.ts'
 import { reportOn, type DatasetReport } from './dataset-report.ts'
 import { candidates, type Candidate, type DropReason } from './dataset-rows.ts'
-import { countSources, countUnknown, namesOf, type SourceCounts } from './dataset-sources.ts'
+import { countUnknown, namesOf } from './dataset-sources.ts'
 import type { DatasetKind, DatasetSpec } from './dataset-spec.ts'
 import { exclusive } from './exclusive.ts'
 import { breathing } from './breathing.ts'
@@ -31,11 +31,6 @@ export interface DatasetRow {
   readonly feedbackId: string | null
 }
 
-/** Only what there is: the database counts, nothing is read. */
-export async function countForDataset(store: Store, spec: DatasetSpec, redactor: Redactor): Promise<SourceCounts> {
-  return await countSources(store, spec, redactor)
-}
-
 /**
  * Makes the next version of a dataset.
  * @throws UserError where there is no row to be made
@@ -48,7 +43,9 @@ async function create(store: Store, spec: DatasetSpec, redactor: Redactor): Prom
   await removeUnfinished(store)
   const rows: Candidate[] = []
   const drops = new Map<DropReason | 'completion_not_stored', number>()
-  const drop = (reason: DropReason | 'completion_not_stored', count = 1): void => { if (count > 0) drops.set(reason, (drops.get(reason) ?? 0) + count) }
+  const drop = (reason: DropReason | 'completion_not_stored', count = 1): void => {
+    if (count > 0) drops.set(reason, (drops.get(reason) ?? 0) + count)
+  }
   for await (const page of candidates(store, spec, redactor)) {
     for (const outcome of page) {
       if ('drop' in outcome) drop(outcome.drop)
@@ -70,18 +67,23 @@ async function storable(spec: DatasetSpec, redactor: Redactor): Promise<DatasetS
 }
 
 function noRows({ kind }: DatasetSpec, conflicting: number, drops: ReadonlyMap<string, number>): UserError {
-  const reasons = [...drops, ...(conflicting > 0 ? [['contradictions', conflicting] as const] : [])].map(([reason, count]) => `${reason} ${count}`)
-  return new UserError(
-    `There is nothing to make ${kind} rows of: no feedback or completions match the filter${reasons.length === 0 ? '' : `, or none can be used (${reasons.join(', ')})`}. ` +
-    'Ask with dry_run what there is.',
-  )
+  const reasons = [...drops].map(([reason, count]) => `${reason} ${count}`)
+  if (conflicting > 0) reasons.push(`contradictions ${conflicting}`)
+  const why = reasons.length === 0 ? 'no feedback or completions match the filter' : `none can be used (${reasons.join(', ')})`
+  return new UserError(`There is nothing to make ${kind} rows of: ${why}. Ask with dry_run what there is.`)
 }
 
 /** Rows of one statement: seven parameters each, of which SQLite takes 32,766. */
 const batch = 500
 
 /** A version is there when its row in `datasets` is, which is written last. */
-async function write(store: Store, spec: DatasetSpec, report: DatasetReport, rows: readonly Candidate[], splits: readonly Split[]): Promise<Dataset> {
+async function write(
+  store: Store,
+  spec: DatasetSpec,
+  report: DatasetReport,
+  rows: readonly Candidate[],
+  splits: readonly Split[],
+): Promise<Dataset> {
   const { db } = store
   const id = newId('ds_')
   const pause = breathing()
@@ -98,7 +100,8 @@ async function write(store: Store, spec: DatasetSpec, report: DatasetReport, row
         user_id: candidate.userId,
       }))))
     }
-    const latest = await db.selectFrom('datasets').select(({ fn }) => fn.max('version').as('version')).where('name', '=', spec.name).executeTakeFirst()
+    const latest = await db.selectFrom('datasets').select(({ fn }) => fn.max('version').as('version'))
+      .where('name', '=', spec.name).executeTakeFirst()
     const { name, kind, dry_run: _, ...made } = spec
     const row: Row<'datasets'> = {
       id, created_at: Date.now(), name, kind, version: Number(latest?.version ?? 0) + 1,
@@ -122,7 +125,11 @@ async function removeUnfinished(store: Store): Promise<void> {
 }
 
 function datasetOf({ id, created_at: createdAt, name, version, kind, filter_json: spec, report_json: report }: Row<'datasets'>): Dataset {
-  return { id, createdAt, name, version, kind, spec: JSON.parse(spec) as Partial<DatasetSpec>, report: JSON.parse(report) as DatasetReport }
+  return {
+    id, createdAt, name, version, kind,
+    spec: JSON.parse(spec) as Partial<DatasetSpec>,
+    report: JSON.parse(report) as DatasetReport,
+  }
 }
 
 /** All versions, or those of one name, the newest first. */
@@ -171,7 +178,8 @@ export async function datasetRows({ db }: Store, datasetId: string, { split, aft
 
 /** How many rows a version has, and how many of them deletions have emptied. */
 export async function splitSizes({ db }: Store, datasetId: string): Promise<Readonly<Record<Split | 'deleted', number>>> {
-  const rows = await db.selectFrom('dataset_rows').select(['split', ({ fn }) => fn.countAll<number>().as('all'), ({ fn }) => fn.count<number>('row_json').as('there')])
+  const rows = await db.selectFrom('dataset_rows').select('split')
+    .select(({ fn }) => [fn.countAll<number>().as('all'), fn.count<number>('row_json').as('there')])
     .where('dataset_id', '=', datasetId).groupBy('split').execute()
   const sizes = { train: 0, eval: 0, deleted: 0 }
   for (const { split, all, there } of rows) {

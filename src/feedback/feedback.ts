@@ -72,7 +72,10 @@ export class FeedbackLog {
   /** @returns whether it was there */
   async remove(id: string): Promise<boolean> {
     const { db } = this.#store
-    const [changed] = await this.#store.write(db.deleteFrom('feedback').where('id', '=', id), db.deleteFrom('tags').where('feedback_id', '=', id))
+    const [changed] = await this.#store.write(
+      db.deleteFrom('feedback').where('id', '=', id),
+      db.deleteFrom('tags').where('feedback_id', '=', id),
+    )
     return changed !== 0
   }
 
@@ -93,16 +96,18 @@ export class FeedbackLog {
     const ids = name === 'choice' ? answersOf(value as ChoiceValue).map(({ completion_id: id }) => id) : [completionId]
     return await this.#store.db.selectFrom('completions')
       .select(['id', 'user_id', 'prompt_hash'])
-      .select(({ selectFrom, fn }) => selectFrom('choices').select(fn.countAll<number>().as('n')).whereRef('completion_id', '=', 'completions.id').as('choices'))
+      .select(({ selectFrom, fn }) => selectFrom('choices').select(fn.countAll<number>().as('n'))
+        .whereRef('completion_id', '=', 'completions.id').as('choices'))
       .where('id', 'in', [...new Set([...ids, completionId])]).execute() as SpokenOf[]
   }
 
   async #first(feedback: Row<'feedback'>): Promise<Row<'feedback'>> {
     const key = feedback.idempotency_key!
+    const named = `idempotency key ${JSON.stringify(key)}`
     const first = await this.#store.db.selectFrom('feedback').selectAll().where('idempotency_key', '=', key).executeTakeFirst()
-    if (first === undefined) throw new ConflictError(`The feedback with idempotency key ${JSON.stringify(key)} was removed meanwhile; send it with a new key`)
+    if (first === undefined) throw new ConflictError(`The feedback with ${named} was removed meanwhile; send it with a new key`)
     const same = comparedFields.every((field) => first[field] === feedback[field])
-    if (!same) throw new ConflictError(`The idempotency key ${JSON.stringify(key)} was used for other feedback, ${first.id}; use a new key for each`)
+    if (!same) throw new ConflictError(`The ${named} was used for other feedback, ${first.id}; use a new key for each`)
     return first
   }
 }
@@ -125,7 +130,8 @@ function checkAnswers({ completionId, position, name, value }: Said, completions
   const find = (wanted: string): SpokenOf | undefined => completions.find(({ id }) => id === wanted)
   const checkIndex = (id: string, index: number, param: string): void => {
     const count = Number(find(id)?.choices ?? Infinity)
-    if (index >= count) throw new FeedbackError(param, `Completion ${id} has ${count} choice${count === 1 ? '' : 's'}, there is no choice ${index}`)
+    if (index < count) return
+    throw new FeedbackError(param, `Completion ${id} has ${count} choice${count === 1 ? '' : 's'}, there is no choice ${index}`)
   }
   checkIndex(completionId, position, 'choice_index')
   if (name !== 'choice') return
@@ -134,11 +140,12 @@ function checkAnswers({ completionId, position, name, value }: Said, completions
   if (chosen.completion_id !== completionId && rejected.completion_id !== completionId) {
     throw new FeedbackError('value', 'One of the two answers must be of the completion that completion_id names')
   }
-  for (const [side, answer] of [['chosen', chosen], ['rejected', rejected]] as const) checkIndex(answer.completion_id, answer.choice_index, `value.${side}`)
+  checkIndex(chosen.completion_id, chosen.choice_index, 'value.chosen')
+  checkIndex(rejected.completion_id, rejected.choice_index, 'value.rejected')
   const [a, b] = [find(chosen.completion_id), find(rejected.completion_id)]
   if (a === undefined || b === undefined) return
-  if (a.prompt_hash !== b.prompt_hash) throw new FeedbackError('value', 'The two answers are to different prompts: a choice compares answers to one')
-  if (a.user_id !== b.user_id) throw new FeedbackError('value', 'The two answers were given to different users: a choice compares answers that one of them got')
+  if (a.prompt_hash !== b.prompt_hash) throw new FeedbackError('value', 'The two answers are to different prompts; compare answers to one')
+  if (a.user_id !== b.user_id) throw new FeedbackError('value', 'The two answers were given to different users; compare those that one got')
 }
 
 /** What was said as a row of the store, redacted. */
@@ -186,10 +193,10 @@ export function insertFeedback({ db }: Store, feedback: NewRow<'feedback'>, orde
 /** Marks what later feedback takes the place of. */
 function supersede(db: Store['db'], feedback: NewRow<'feedback'>, order: 'arrival' | 'time'): Compilable {
   const { id, name, user_id: user } = feedback
-  const about = name === 'choice' ? sameChoice(feedback) : sql<boolean>`completion_id = ${feedback.completion_id} and position = ${feedback.position}`
+  const about = name === 'choice' ? sameChoice(feedback)
+    : sql<boolean>`completion_id = ${feedback.completion_id} and position = ${feedback.position}`
   const group = sql<boolean>`name = ${name} and ${about} and ${user === null ? sql`user_id is null` : sql`user_id = ${user}`}`
-  if (order === 'arrival') return db.updateTable('feedback').set({ superseded: 1 }).where(group).where('id', '<>', id).where('superseded', '=', 0)
-  const latest = sql<string>`(select id from feedback where ${group} order by created_at desc, id desc limit 1)`
+  const latest = order === 'arrival' ? id : sql<string>`(select id from feedback where ${group} order by created_at desc, id desc limit 1)`
   return db.updateTable('feedback').set({ superseded: 1 }).where(group).where('id', '<>', latest).where('superseded', '=', 0)
 }
 

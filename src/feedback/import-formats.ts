@@ -1,7 +1,9 @@
 /** The shapes of logs that can be imported, told apart by the fields of each record. */
 import { z } from 'zod'
 import { langfuseFormats } from './import-langfuse.ts'
-import { checkedBy, ImportFault, lenient, named, timeOf, type Imported, type ImportFormat, type ImportOptions, type LogRecord } from './import-record.ts'
+import {
+  checkedBy, ImportFault, lenient, named, timeOf, type Imported, type ImportFormat, type ImportOptions, type LogRecord,
+} from './import-record.ts'
 import { answeredElsewhere, chatResponse, logBody } from './log.ts'
 import { canonicalMessage, sha256, type AnsweredRequest, type ChatMessage } from './record.ts'
 import { feedbackBody, tagsSchema } from './values.ts'
@@ -15,10 +17,15 @@ export const importFormats: readonly ImportFormat[] = [
       const { custom_id, ...body } = record
       const response = unwrapped(body['response'])
       const key = typeof custom_id === 'string' ? custom_id : sha256(JSON.stringify([body['request'], response]))
-      return { completions: [answeredElsewhere(checkedBy(logBody, { ...body, response, idempotency_key: key }), 'imported')], feedback: [] }
+      const logged = checkedBy(logBody, { ...body, response, idempotency_key: key })
+      return { completions: [answeredElsewhere(logged, 'imported')], feedback: [] }
     },
   },
-  { name: 'stored completion', fits: ({ object, choices }) => object === 'chat.completion' || Array.isArray(choices), read: readStoredCompletion },
+  {
+    name: 'stored completion',
+    fits: ({ object, choices }) => object === 'chat.completion' || Array.isArray(choices),
+    read: readStoredCompletion,
+  },
   {
     name: 'feedback',
     fits: (record) => 'completion_id' in record && 'name' in record,
@@ -76,9 +83,10 @@ function readSimple(record: LogRecord, options: ImportOptions): Imported {
   const row = checkedBy(simple, record)
   const { prompt, answer } = split(row)
   const completion = answeredRow(row, prompt, [{ message: answer, finishReason: row.finish_reason ?? 'stop' }])
-  const feedback = Object.keys(said).filter((name) => row[name as keyof typeof said] !== undefined)
-    .map((name) => lenient({ completion_id: completion.id, name, value: row[name as keyof typeof said], ...(row.user !== undefined && { user: row.user }) }))
-    .map((body) => ({ body: checkedBy(feedbackBody, named(body, options)), createdAt: completion.createdAt }))
+  const about = { completion_id: completion.id, ...(row.user !== undefined && { user: row.user }) }
+  const feedback = (Object.keys(said) as (keyof typeof said)[]).filter((name) => row[name] !== undefined)
+    .map((name) => named(lenient({ ...about, name, value: row[name] }), options))
+    .map((body) => ({ body: checkedBy(feedbackBody, body), createdAt: completion.createdAt }))
   return { completions: [completion], feedback }
 }
 
@@ -88,19 +96,27 @@ function readPair(record: LogRecord): Imported {
   const row = checkedBy(pair, record)
   const answers = [row.chosen, row.rejected].map((turns) => ({ message: answerIn(turns), finishReason: 'stop' }))
   const completion = answeredRow(row, asMessages(row.prompt), answers)
-  const body = checkedBy(feedbackBody, { completion_id: completion.id, name: 'choice', value: { chosen: 0, rejected: 1 }, ...(row.user !== undefined && { user: row.user }) })
+  const about = { completion_id: completion.id, ...(row.user !== undefined && { user: row.user }) }
+  const body = checkedBy(feedbackBody, { ...about, name: 'choice', value: { chosen: 0, rejected: 1 } })
   return { completions: [completion], feedback: [{ body, createdAt: completion.createdAt }] }
 }
 
 type SimpleRow = z.output<typeof simple>
 
+interface Answered {
+  readonly prompt: readonly ChatMessage[]
+  readonly answer: ChatMessage
+}
+
 /** The prompt and the answer: apart, or the last turn of one conversation. */
-function split({ messages, prompt, system, completion, answer, response, output }: SimpleRow): { readonly prompt: readonly ChatMessage[]; readonly answer: ChatMessage } {
+function split({ messages, prompt = [], system, completion, answer, response, output }: SimpleRow): Answered {
   const said = completion ?? answer ?? response ?? output
-  const asked = [...(system === undefined ? [] : [{ role: 'system', content: system }]), ...(messages ?? (prompt === undefined ? [] : asMessages(prompt)))]
+  const asked = [...(system === undefined ? [] : [{ role: 'system', content: system }]), ...(messages ?? asMessages(prompt))]
   if (said !== undefined) return { prompt: asked, answer: answerIn(said) }
   const last = asked.at(-1)
-  if (last?.role !== 'assistant') throw new ImportFault('there is no answer: give "completion", or end the messages with a turn of the assistant')
+  if (last?.role !== 'assistant') {
+    throw new ImportFault('there is no answer: give "completion", or end the messages with a turn of the assistant')
+  }
   return { prompt: asked.slice(0, -1), answer: last }
 }
 

@@ -1,6 +1,8 @@
 /** Langfuse's exports: traces, observations (generations) and scores. */
 import { z } from 'zod'
-import { checkedBy, ImportFault, lenient, named, timeOf, type Imported, type ImportedFeedback, type ImportFormat, type ImportOptions } from './import-record.ts'
+import {
+  checkedBy, ImportFault, lenient, named, timeOf, type Imported, type ImportedFeedback, type ImportFormat, type ImportOptions,
+} from './import-record.ts'
 import type { AnsweredRequest, ChatMessage } from './record.ts'
 import { feedbackBody } from './values.ts'
 
@@ -46,12 +48,28 @@ const hasAnswer = ({ input, output }: Work): boolean => input !== undefined && i
 export const langfuseFormats: readonly ImportFormat[] = [
   {
     name: 'Langfuse score',
-    fits: (record) => 'traceId' in record && 'name' in record && ('value' in record || 'stringValue' in record) && !('startTime' in record),
+    fits: (record) => hasAll(record, 'traceId', 'name') && hasAny(record, 'value', 'stringValue') && !hasAny(record, 'startTime'),
     read: (record, options) => ({ completions: [], feedback: readScore(record, options) }),
   },
-  { name: 'Langfuse observation', fits: (record) => 'traceId' in record && 'type' in record, read: (record) => ({ completions: readGeneration(record, undefined), feedback: [] }) },
-  { name: 'Langfuse trace', fits: (record) => 'id' in record && ('observations' in record || 'sessionId' in record || 'userId' in record), read: readTrace },
+  {
+    name: 'Langfuse observation',
+    fits: (record) => hasAll(record, 'traceId', 'type'),
+    read: (record) => ({ completions: readGeneration(record, undefined), feedback: [] }),
+  },
+  {
+    name: 'Langfuse trace',
+    fits: (record) => hasAll(record, 'id') && hasAny(record, 'observations', 'sessionId', 'userId'),
+    read: readTrace,
+  },
 ]
+
+function hasAll(record: object, ...fields: readonly string[]): boolean {
+  return fields.every((field) => field in record)
+}
+
+function hasAny(record: object, ...fields: readonly string[]): boolean {
+  return fields.some((field) => field in record)
+}
 
 /** A score of 0 or 1 by a name that says so is a thumb. */
 const thumbNames = /^(?:user[-_ ]?)?(?:thumbs?(?:[-_ ]?up)?|feedback|like)$/i
@@ -77,11 +95,12 @@ function scoreValue(value: unknown, stringValue: string | null | undefined, data
 /** A trace is a completion of its own where it has an input and an output; else its generations are. */
 function readTrace(record: unknown, options: ImportOptions): Imported {
   const trace = checkedBy(work, record)
-  const own = hasAnswer(trace) ? [completionOf(trace, undefined)] : []
-  const generations = own.length > 0 ? [] : (trace.observations ?? []).flatMap((observation) => (typeof observation === 'object' ? readGeneration(observation, trace) : []))
-  // Without details, a trace's scores are ids of records elsewhere.
-  const feedback = (trace.scores ?? []).flatMap((each) => (typeof each === 'object' ? readScore({ traceId: trace.id, ...each }, options) : []))
-  return { completions: [...own, ...generations], feedback }
+  const completions = hasAnswer(trace)
+    ? [completionOf(trace, undefined)]
+    : (trace.observations ?? []).filter(isObject).flatMap((observation) => readGeneration(observation, trace))
+  // Where they are no objects, they are the ids of records elsewhere.
+  const feedback = (trace.scores ?? []).filter(isObject).flatMap((each) => readScore({ traceId: trace.id, ...each }, options))
+  return { completions, feedback }
 }
 
 function readGeneration(record: unknown, trace: Work | undefined): AnsweredRequest[] {
@@ -112,7 +131,11 @@ function completionOf(of: Work, trace: Work | undefined): AnsweredRequest {
 /** Values that are texts; what is nested in a trace's metadata is no tag. */
 function textsOf(metadata: unknown): Record<string, string> {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return {}
-  return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 512 && entry[0].length <= 64))
+  return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => isTag(...entry)))
+}
+
+function isTag(name: string, value: unknown): boolean {
+  return name !== '' && name.length <= 64 && typeof value === 'string' && value.length <= 512
 }
 
 const messageList = z.array(z.looseObject({ role: z.string().min(1) })).min(1)
@@ -130,8 +153,9 @@ function answerOf(output: unknown): ChatMessage {
   if (typeof value === 'string') return { role: 'assistant', content: value }
   const list = Array.isArray(value) ? value as unknown[] : undefined
   const message = list?.length === 1 ? list[0] : value
-  if (isObject(message) && ('content' in message || 'tool_calls' in message)) return { ...message, role: 'assistant' }
-  if (isObject(message) && Array.isArray(message['choices']) && isObject(message['choices'][0])) return answerOf(message['choices'][0]['message'])
+  if (isObject(message) && hasAny(message, 'content', 'tool_calls')) return { ...message, role: 'assistant' }
+  const [choice] = isObject(message) && Array.isArray(message['choices']) ? message['choices'] as unknown[] : []
+  if (isObject(choice)) return answerOf(choice['message'])
   throw new ImportFault('the output is neither a text nor an assistant message')
 }
 

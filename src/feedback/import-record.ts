@@ -49,8 +49,8 @@ export function timeOf(time: unknown): number | undefined {
   if (time === undefined || time === null || time === '') return undefined
   const number = Number(time)
   const value = Number.isNaN(number) ? Date.parse(String(time)) : number < 1e11 ? number * 1000 : number
-  if (Number.isNaN(value) || value < 0 || value > 1e14) throw new ImportFault(`the time ${JSON.stringify(time)} cannot be read; write seconds since 1970 or 2026-01-31T12:00:00Z`)
-  return Math.round(value)
+  if (value >= 0 && value <= 1e14) return Math.round(value)
+  throw new ImportFault(`the time ${JSON.stringify(time)} cannot be read; write seconds since 1970 or 2026-01-31T12:00:00Z`)
 }
 
 const thumbWords: Readonly<Record<string, boolean>> = {

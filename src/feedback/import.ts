@@ -92,8 +92,9 @@ function cellOf(cell: unknown): unknown {
 function readRecord(record: LogRecord, options: ImportOptions): { readonly name: string; readonly imported: Imported } {
   const format = importFormats.find(({ fits }) => fits(record))
   if (format === undefined) {
-    const fields = Object.keys(record)
-    throw new ImportFault(`the record has ${fields.length === 0 ? 'no fields' : `the fields ${fields.slice(0, 12).join(', ')}`}: known are ${importFormats.map(({ name }) => name).join(', ')}`)
+    const fields = Object.keys(record).slice(0, 12).join(', ')
+    const known = importFormats.map(({ name }) => name).join(', ')
+    throw new ImportFault(`the record has ${fields === '' ? 'no fields' : `the fields ${fields}`}: known are ${known}`)
   }
   return { name: format.name, imported: format.read(record, options) }
 }
@@ -122,8 +123,12 @@ export async function importLogs(
       queries.push(...own)
     }
     for (const { completions, feedback } of records.slice(start, start + batch)) {
-      for (const completion of completions) add(counts.completions, insertCompletion(store, await completionRows(completion, redactor, retentionDays)))
-      for (const said of feedback) add(counts.feedback, insertFeedback(store, await rowOf(said, completions, generations, redactor), 'time'))
+      for (const completion of completions) {
+        add(counts.completions, insertCompletion(store, await completionRows(completion, redactor, retentionDays)))
+      }
+      for (const said of feedback) {
+        add(counts.feedback, insertFeedback(store, await rowOf(said, completions, generations, redactor), 'time'))
+      }
     }
     const changes = await store.write(...queries)
     for (const { query, of } of counted) of[changes[query] === 1 ? 'imported' : 'there']++
@@ -136,7 +141,7 @@ export async function importLogs(
 function lastGenerations(records: readonly Imported[]): ReadonlyMap<string, string> {
   const all = records.flatMap(({ completions }) => completions)
   const ids = new Set(all.map(({ id }) => id))
-  return new Map(all.flatMap(({ id, metadata }) => (metadata['trace_id'] === undefined || ids.has(metadata['trace_id']) ? [] : [[metadata['trace_id'], id]])))
+  return new Map(all.flatMap(({ id, metadata: { trace_id: trace } }) => (trace === undefined || ids.has(trace) ? [] : [[trace, id]])))
 }
 
 /** Its id comes of what it says, so that the same said again is the same row. */
@@ -149,7 +154,9 @@ async function rowOf(
   const said = saidIn(body)
   const completionId = ofTrace === true ? generations.get(said.completionId) ?? said.completionId : said.completionId
   const user = body.user ?? completions.find(({ id }) => id === completionId)?.user
-  const key = body.idempotency_key ?? `import:${sha256(JSON.stringify([completionId, said.position, said.name, said.value, user, createdAt]))}`
-  const row = await feedbackRow({ ...said, completionId }, user === undefined ? null : redactor.identifier(user), key, redactor, createdAt)
+  const content = [completionId, said.position, said.name, said.value, user, createdAt]
+  const key = body.idempotency_key ?? `import:${sha256(JSON.stringify(content))}`
+  const owner = user === undefined ? null : redactor.identifier(user)
+  const row = await feedbackRow({ ...said, completionId }, owner, key, redactor, createdAt)
   return { ...row, id: `fb_import_${sha256(key).slice(0, 32)}` }
 }

@@ -9,7 +9,11 @@ export async function jobDataset(store: Store, name: string): Promise<JobDataset
   const dataset = await resolveDataset(store, `dataset:${name}`)
   if (dataset === undefined) return undefined
   const sizes = await splitSizes(store, dataset.id)
-  return { kind: dataset.kind, train: rowsOf(store, dataset, 'train'), eval: sizes.eval === 0 ? undefined : rowsOf(store, dataset, 'eval') }
+  return {
+    kind: dataset.kind,
+    train: rowsOf(store, dataset, 'train'),
+    eval: sizes.eval === 0 ? undefined : rowsOf(store, dataset, 'eval'),
+  }
 }
 
 function rowsOf(store: Store, dataset: Dataset, split: Split): JobRows {

@@ -72,15 +72,20 @@ function idOf(key: string | undefined): string {
  * @returns its id, and whether it was stored now and not before
  * @throws ConflictError where another completion has its id
  */
-export async function logCompletion(store: Store, capture: Capture, body: LogBody): Promise<{ readonly id: string; readonly created: boolean }> {
+export async function logCompletion(
+  store: Store,
+  capture: Capture,
+  body: LogBody,
+): Promise<{ readonly id: string; readonly created: boolean }> {
   const rows = await completionRows(answeredElsewhere(body, 'logged'), capture.redactor, capture.retentionDays)
   const { id, prompt_hash: hash } = rows.completion
   const [inserted] = await store.write(...insertCompletion(store, rows))
   if (inserted === 1) return { id, created: true }
   const first = await store.db.selectFrom('completions').select('prompt_hash').where('id', '=', id).executeTakeFirst()
-  const choices = await store.db.selectFrom('choices').select('message_hash').where('completion_id', '=', id).orderBy('position').execute()
+  const choices = await store.db.selectFrom('choices').select('message_hash')
+    .where('completion_id', '=', id).orderBy('position').execute()
   const same = first?.prompt_hash === hash && rows.choices.length === choices.length &&
     rows.choices.every((choice, i) => choice.message_hash === choices[i]!.message_hash)
-  if (!same) throw new ConflictError(`Another completion is stored under the id ${id}; log this one with an idempotency_key and without its id`)
-  return { id, created: false }
+  if (same) return { id, created: false }
+  throw new ConflictError(`Another completion is stored under the id ${id}; log this one with an idempotency_key and without its id`)
 }

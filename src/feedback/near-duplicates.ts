@@ -61,9 +61,10 @@ export async function nearDuplicates(texts: readonly string[]): Promise<Groups> 
         others.set(key, [place])
         continue
       }
-      const alike = before.filter((other) => groups.of(other) !== groups.of(place) && agreement(signature, signatures[other]!) >= worthChecking)
-      for (const other of alike) {
-        if (similarity(tellingShingles(text, isBoilerplate), tellingShingles(texts[other]!, isBoilerplate)) >= nearlySame) groups.join(other, place)
+      for (const other of before) {
+        if (groups.of(other) === groups.of(place) || agreement(signature, signatures[other]!) < worthChecking) continue
+        const [a, b] = [text, texts[other]!].map((each) => tellingShingles(each, isBoilerplate))
+        if (similarity(a!, b!) >= nearlySame) groups.join(other, place)
       }
       if (before.length < representatives) before.push(place)
     }

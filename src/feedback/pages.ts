@@ -13,8 +13,14 @@ export interface Page<Item> {
   readonly hasMore: boolean
 }
 
+/** A row's place. */
+export interface Cursor {
+  readonly created_at: number
+  readonly id: string
+}
+
 /** Whether a row of `table` comes after a cursor's. */
-export function isAfter(table: string, cursor: { readonly created_at: number; readonly id: string }, order: 'asc' | 'desc'): RawBuilder<boolean> {
+export function isAfter(table: string, cursor: Cursor, order: 'asc' | 'desc'): RawBuilder<boolean> {
   const place = sql`(${sql.ref(`${table}.created_at`)}, ${sql.ref(`${table}.id`)})`
   const at = sql`(${cursor.created_at}, ${cursor.id})`
   return order === 'asc' ? sql`${place} > ${at}` : sql`${place} < ${at}`

@@ -172,7 +172,12 @@ const inPairs = /(?<![\w.,+#/-]|\d )0[1-9](?:([ .-])\d{2})(?:\1\d{2}){3}(?!\w|[.
 /** Numbers of mobile networks that are written without a space: French, British, German. */
 const mobile = /(?<![\w.,+#/-])0(?:[67]\d{8}|7\d{9}|1[567]\d{8,9})(?!\w|[.,:/-]\d)/g
 /** Any number that is called one. */
-const called = /(?<!\w)(?:phone|telephone|tel|mobile|cell|fax|call|whatsapp|telefon|mobil)(?: (?:number|no|me|us|at|is|on))?(?: (?:at|is|on))?[.:#]{0,2}[ \t]{0,3}(?<what>\(?\d(?:[ ().-]{0,2}\d){6,14})(?!\w|\.\d)/gi
+const called = new RegExp(
+  String.raw`(?<!\w)(?:phone|telephone|tel|mobile|cell|fax|call|whatsapp|telefon|mobil)` +
+    String.raw`(?: (?:number|no|me|us|at|is|on))?(?: (?:at|is|on))?[.:#]{0,2}[ \t]{0,3}` +
+    String.raw`(?<what>\(?\d(?:[ ().-]{0,2}\d){6,14})(?!\w|\.\d)`,
+  'gi',
+)
 
 function* findPhones(text: string): Iterable<Span> {
   yield* matches(text, international, (number) => digitsOf(number) >= 9 && digitsOf(number) <= 17 && !isPlainZeros(number))

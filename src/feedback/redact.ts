@@ -108,7 +108,8 @@ export function parsePattern(text: string): CustomPattern {
 }
 
 function checkPattern({ mark, pattern, flags = '' }: CustomPattern): PatternRequest['patterns'][number] {
-  const fault = (problem: string): UserError => new UserError(`The redaction pattern ${JSON.stringify(pattern)}: ${problem}.`, { exitCode: 2 })
+  const fault = (problem: string): UserError =>
+    new UserError(`The redaction pattern ${JSON.stringify(pattern)}: ${problem}.`, { exitCode: 2 })
   if (!/^[A-Z][A-Z0-9_]{0,31}$/.test(mark)) throw fault(`its mark ${JSON.stringify(mark)} must be capitals, digits and underscores, at most 32`)
   if (!/^[imsuv]*$/.test(flags)) throw fault('its flags may be i, m, s, u and v')
   try {

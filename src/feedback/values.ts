@@ -19,12 +19,13 @@ const choiceIndex = z.int().min(0).max(127)
 const longestText = 200_000
 const text = z.string().min(1).max(longestText)
 
-const thumbs = z.union([z.boolean(), z.literal(1), z.literal(0), z.literal('up'), z.literal('down')], { error: 'must be true or false, 1 or 0, "up" or "down"' })
+const thumbs = z.union([z.boolean(), z.literal([1, 0, 'up', 'down'])], { error: 'must be true or false, 1 or 0, "up" or "down"' })
 const rating = z.number({ error: 'must be a number from 1 to 5' }).min(1).max(5)
 const comment = z.string({ error: 'must be a text' }).min(1).max(longestText)
 const assistantMessage = z.looseObject({ role: z.literal('assistant').default('assistant'), content: text })
 const correction = z.union([text, assistantMessage], { error: 'must be a text or an assistant message' })
-const answer = z.union([choiceIndex, completionId, z.strictObject({ completion_id: completionId, choice_index: choiceIndex.default(0) })], {
+const answerRef = z.strictObject({ completion_id: completionId, choice_index: choiceIndex.default(0) })
+const answer = z.union([choiceIndex, completionId, answerRef], {
   error: 'must be the index of a choice, a completion id, or {completion_id, choice_index}',
 })
 const choice = z.strictObject({ chosen: answer, rejected: answer }, { error: 'must be {chosen, rejected}' })
@@ -86,13 +87,13 @@ function normalize(name: string, value: unknown, completionId: string): unknown 
     case 'correction': return canonicalMessage({ ...(typeof value === 'string' ? { content: value } : value as object), role: 'assistant' })
     case 'choice': {
       const { chosen, rejected } = value as z.output<typeof choice>
-      return { chosen: answerRef(chosen, completionId), rejected: answerRef(rejected, completionId) } satisfies ChoiceValue
+      return { chosen: refTo(chosen, completionId), rejected: refTo(rejected, completionId) } satisfies ChoiceValue
     }
     default: return value
   }
 }
 
-function answerRef(answer: number | string | AnswerRef, completionId: string): AnswerRef {
+function refTo(answer: number | string | AnswerRef, completionId: string): AnswerRef {
   if (typeof answer === 'number') return { completion_id: completionId, choice_index: answer }
   if (typeof answer === 'string') return { completion_id: answer, choice_index: 0 }
   return { completion_id: answer.completion_id, choice_index: answer.choice_index }

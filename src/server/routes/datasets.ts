@@ -1,9 +1,10 @@
 import { Hono, type Context } from 'hono'
 import { stream } from 'hono/streaming'
 import { z } from 'zod'
+import { countSources } from '../../feedback/dataset-sources.ts'
 import { datasetBody } from '../../feedback/dataset-spec.ts'
 import {
-  countForDataset, createDataset, datasetRows, exportSplit, findDataset, listDatasets, referenceOf, splitSizes, type Dataset,
+  createDataset, datasetRows, exportSplit, findDataset, listDatasets, referenceOf, splitSizes, type Dataset,
 } from '../../feedback/datasets.ts'
 import { readJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
@@ -25,13 +26,14 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
     const number = version === undefined || !/^\d{1,9}$/.test(version) ? undefined : Number(version)
     const found = version !== undefined && number === undefined ? undefined : await findDataset(store, name, number)
     if (found !== undefined) return found
-    throw new ApiError(404, `There is no dataset ${name}${version === undefined ? '' : ` of version ${version}`}`, { param: 'name', code: 'not_found' })
+    const what = version === undefined ? name : `${name} of version ${version}`
+    throw new ApiError(404, `There is no dataset ${what}`, { param: 'name', code: 'not_found' })
   }
 
   app.post('/v1/datasets', async (c) => {
     const spec = await readJson(c, datasetBody)
     if (!spec.dry_run) return c.json(datasetObject(await createDataset(store, spec, redactor)), 201)
-    const counts = await countForDataset(store, spec, redactor)
+    const counts = await countSources(store, spec, redactor)
     return c.json({ object: 'dataset.counts', name: spec.name, kind: spec.kind, ...counts })
   })
 
@@ -53,7 +55,8 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
       const { limit, ...query } = readQuery(c, RowsQuery)
       const rows = await datasetRows(store, (await find(c)).id, { ...query, limit: limit + 1 })
       const data = rows.slice(0, limit).map(({ position, split, row, completionId, feedbackId }) => ({
-        object: 'dataset.row', position, split, row: row ?? null, deleted: row === undefined, completion_id: completionId, feedback_id: feedbackId,
+        object: 'dataset.row', position, split, row: row ?? null, deleted: row === undefined,
+        completion_id: completionId, feedback_id: feedbackId,
       }))
       return c.json({ object: 'list', data, last_position: data.at(-1)?.position ?? null, has_more: rows.length > limit })
     })
@@ -78,5 +81,7 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
 
 function datasetObject(dataset: Dataset) {
   const { id, createdAt, name, version, kind, spec, report } = dataset
-  return { id, object: 'dataset', created_at: Math.floor(createdAt / 1000), name, version, kind, reference: referenceOf(dataset), spec, report }
+  return {
+    id, object: 'dataset', created_at: Math.floor(createdAt / 1000), name, version, kind, reference: referenceOf(dataset), spec, report,
+  }
 }

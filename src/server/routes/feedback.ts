@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { FeedbackError, FeedbackLog, type Recorded } from '../../feedback/feedback.ts'
+import { FeedbackError, FeedbackLog } from '../../feedback/feedback.ts'
 import { logBody, logCompletion } from '../../feedback/log.ts'
 import { feedbackBody } from '../../feedback/values.ts'
 import type { Row } from '../../store/index.ts'
@@ -63,8 +63,8 @@ async function naming<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work
   } catch (error) {
-    if (error instanceof FeedbackError) throw new ApiError(400, error.message, { param: error.param, code: 'invalid_value', cause: error })
-    throw error
+    if (!(error instanceof FeedbackError)) throw error
+    throw new ApiError(400, error.message, { param: error.param, code: 'invalid_value', cause: error })
   }
 }
 
@@ -72,7 +72,7 @@ function noFeedback(id: string): ApiError {
   return new ApiError(404, `There is no feedback ${id}`, { param: 'id', code: 'not_found' })
 }
 
-function feedbackObject(row: Recorded['feedback'] | Row<'feedback'>) {
+function feedbackObject(row: Row<'feedback'>) {
   return {
     id: row.id,
     object: 'feedback',

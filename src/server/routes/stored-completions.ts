@@ -92,7 +92,7 @@ function completionObject({ completion, choices }: StoredCompletion) {
     metadata: JSON.parse(completion.metadata_json) as Record<string, string>,
     choices: choices.map(({ position, message_json: message, finish_reason: reason }) => ({
       index: position,
-      message: message === null ? { role: 'assistant', content: null, refusal: null } : { refusal: null, ...JSON.parse(message) as ChatMessage },
+      message: { role: 'assistant', content: null, refusal: null, ...(message !== null && JSON.parse(message) as ChatMessage) },
       finish_reason: reason,
       logprobs: null,
     })),

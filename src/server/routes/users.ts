@@ -15,7 +15,9 @@ export function userRoutes(context: ServerContext): Hono<RequestVariables> {
     const user = c.req.param('id')
     const deletion = await deleteUser(store, redactor, user)
     for (const { id } of deletion.jobs) await removeCopies(context, id)
-    await audit.append({ keyId: c.get('keyId') ?? null, action: 'DELETE /v1/users/:id/data', target: redactor.identifier(user), detail: counts(deletion) })
+    await audit.append({
+      keyId: c.get('keyId') ?? null, action: 'DELETE /v1/users/:id/data', target: redactor.identifier(user), detail: counts(deletion),
+    })
     return c.json({ object: 'user.data.deleted', user, ...counts(deletion), ...remains(deletion) })
   })
 
@@ -40,6 +42,6 @@ function remains({ datasets, jobs, adapters }: Deletion) {
     /** As they were before; those that had not ended are cancelled. */
     jobs: jobs.map(({ id, status, fineTunedModel }) => ({ id, status, fine_tuned_model: fineTunedModel })),
     adapters,
-    note: 'Adapters trained on the removed rows are listed and stay; uploaded files are untouched, since it cannot be told whose rows they hold.',
+    note: 'Adapters trained on the removed rows stay; uploaded files are untouched, since it cannot be told whose rows they hold.',
   }
 }
