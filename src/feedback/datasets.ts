@@ -1,13 +1,13 @@
 /** Versions of datasets, made of what the store has and never changed. */
 import { UserError } from '../errors.ts'
 import { newId, type Row, type Store } from '../store/index.ts'
+import { breathing } from './breathing.ts'
 import { clean, split, type Split } from './dataset-curate.ts'
 import { reportOn, type DatasetReport } from './dataset-report.ts'
 import { candidates, type Candidate, type DropReason } from './dataset-rows.ts'
 import { countUnknown, namesOf } from './dataset-sources.ts'
 import type { DatasetKind, DatasetSpec } from './dataset-spec.ts'
 import { exclusive } from './exclusive.ts'
-import { breathing } from './breathing.ts'
 import type { Redactor } from './redact.ts'
 
 /** A version of a dataset. */
