@@ -16,7 +16,7 @@ export async function resolveAdapterPath(path: string, roots: readonly string[])
     const real = await realUnder(root, isAbsolute(path) ? path : join(root, path))
     if (real !== undefined) return real
   }
-  throw refused(path, 'there is no adapter of this path under the adapter roots. Start the server with --adapter-root DIR to permit another folder')
+  throw refused(path, 'there is no adapter of this path under the adapter roots; --adapter-root DIR permits another folder when the server starts')
 }
 
 function isSuspicious(path: string): boolean {

@@ -48,7 +48,10 @@ function routeOf(c: Parameters<typeof routePath>[0]): string {
   return pattern.startsWith('/') && pattern !== '/*' ? pattern : 'none'
 }
 
-/** Notes who changed what. Two note it by themselves: keys say more (a new one's id and scopes), the deletion of a user's data less (not who it was). */
+/**
+ * Notes who changed what. Two note it by themselves: keys say more (a new one's id and scopes), the deletion of a user's data
+ * less (not who it was).
+ */
 function audited({ audit, onFault }: ServerContext): MiddlewareHandler<RequestVariables> {
   return async (c, next) => {
     await next()
@@ -56,8 +59,8 @@ function audited({ audit, onFault }: ServerContext): MiddlewareHandler<RequestVa
     const need = needOf(method, path)
     if (isRead(method) || (need !== 'train' && need !== 'admin') || path.startsWith('/v1/keys') || path.startsWith('/v1/users')) return
     const requestId = c.get('requestId')
-    const entry = { keyId: c.get('keyId') ?? null, action: `${method} ${routeOf(c)}`, target: path, detail: { status: c.res.status, request: requestId } }
+    const entry = { keyId: c.get('keyId') ?? null, action: `${method} ${routeOf(c)}`, target: path }
     // The change is made; that it could not be noted is for the operator to know.
-    await audit.append(entry).catch((error: unknown) => { onFault(error, requestId) })
+    await audit.append({ ...entry, detail: { status: c.res.status, request: requestId } }).catch((error: unknown) => { onFault(error, requestId) })
   }
 }

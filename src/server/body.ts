@@ -96,13 +96,16 @@ function issueError(issue: Issue, schema: z.ZodType): ApiError {
   const what = param === '' ? 'the body' : param
   const isMissing = issue.code === 'invalid_type' && issue.input === undefined
   const why = issue.code === 'invalid_key' ? issue.issues[0]!.message : issue.message
-  return new ApiError(400, isMissing ? `${what} is missing` : `${what}: ${why}${shown(issue)}`, { param: param === '' ? undefined : param, code: 'invalid_value' })
+  return new ApiError(400, isMissing ? `${what} is missing` : `${what}: ${why}${shown(issue)}`, {
+    param: param === '' ? undefined : param, code: 'invalid_value',
+  })
 }
 
 function unknownKey(issue: z.core.$ZodIssueUnrecognizedKeys, schema: z.ZodType): ApiError {
   const param = pathText([...issue.path, issue.keys[0]!])
   const slip = nearest(issue.keys[0]!, keysAt(schema, issue.path))
-  return new ApiError(400, `Unknown parameter: ${param}${slip === undefined ? '' : `; did you mean ${slip}?`}`, { param, code: 'unknown_parameter' })
+  const hint = slip === undefined ? '' : `; did you mean ${slip}?`
+  return new ApiError(400, `Unknown parameter: ${param}${hint}`, { param, code: 'unknown_parameter' })
 }
 
 /** The keys that the schema has at a path, where it is an object there. */

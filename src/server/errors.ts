@@ -36,7 +36,8 @@ export class ApiError extends Error {
   }
 
   get body(): ErrorBody {
-    return { error: { message: this.message, type: errorType(this.status), param: this.options.param ?? null, code: this.options.code ?? null } }
+    const { param = null, code = null } = this.options
+    return { error: { message: this.message, type: errorType(this.status), param, code } }
   }
 }
 

@@ -42,7 +42,9 @@ export function guard(options: GuardOptions): MiddlewareHandler<RequestVariables
 function checkHost(c: Context, hosts: ReadonlySet<string>): void {
   const host = (c.req.header('host') ?? '').toLowerCase().replace(/:\d+$/, '')
   if (hosts.has(host)) return
-  throw new ApiError(403, `This server does not answer to the host ${JSON.stringify(host)}: start it with --allow-host to permit that name`, { code: 'host_not_allowed' })
+  throw new ApiError(403, `This server does not answer to the host ${JSON.stringify(host)}: start it with --allow-host to permit it`, {
+    code: 'host_not_allowed',
+  })
 }
 
 /** A browser names the page that a call comes from; no page but our own may change anything. */

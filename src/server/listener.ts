@@ -25,7 +25,9 @@ export class Listener implements AsyncDisposable {
   /** @param port 0 takes a free one @throws UserError where it cannot be listened to */
   static async open(host: string, port: number, limits: ConnectionLimits = {}): Promise<Listener> {
     const server = createAdaptorServer({
-      fetch: (request, env) => listener.#answer(request, env as HttpBindings), overrideGlobalObjects: false, serverOptions: timeouts(limits),
+      fetch: (request, env) => listener.#answer(request, env as HttpBindings),
+      overrideGlobalObjects: false,
+      serverOptions: timeouts(limits),
     }) as Server
     limitConnections(server, limits)
     const address = await listen(server, host, port)
@@ -80,10 +82,14 @@ async function listen(server: Server, host: string, port: number): Promise<Addre
 function listenError(error: unknown, host: string, port: number): unknown {
   const explained = (text: string): UserError => new UserError(text, { cause: error })
   switch (codeOf(error)) {
-    case 'EADDRINUSE': return explained(`Port ${port} of ${host} is in use: stop what listens there, or give another with --port (0 takes a free one)`)
-    case 'EACCES': return explained(`Listening on port ${port} is not permitted: ports below 1024 need special rights. Give another with --port`)
+    case 'EADDRINUSE':
+      return explained(`Port ${port} of ${host} is in use: stop what listens there, or give another with --port (0 takes a free one)`)
+    case 'EACCES':
+      return explained(`Listening on port ${port} is not permitted: ports below 1024 need special rights. Give another with --port`)
     case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND': return explained(`This machine has no address ${host}: give one that it has with --host (127.0.0.1, 0.0.0.0)`)
-    default: return error
+    case 'ENOTFOUND':
+      return explained(`This machine has no address ${host}: give one that it has with --host (127.0.0.1, 0.0.0.0)`)
+    default:
+      return error
   }
 }

@@ -20,10 +20,12 @@ export class Metrics {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
     this.#requests = new Counter({
-      name: 'posttrain_requests_total', help: 'Requests, by method, route and status', labelNames: ['method', 'route', 'status'], registers,
+      name: 'posttrain_requests_total', help: 'Requests, by method, route and status', registers,
+      labelNames: ['method', 'route', 'status'],
     })
     this.#duration = new Histogram({
-      name: 'posttrain_request_duration_seconds', help: 'Time until the answer began', labelNames: ['route'], buckets: latencies, registers,
+      name: 'posttrain_request_duration_seconds', help: 'Time until the answer began', registers,
+      labelNames: ['route'], buckets: latencies,
     })
     this.#firstToken = new Histogram({
       name: 'posttrain_time_to_first_token_seconds', help: 'Time from a request to its first token', buckets: latencies, registers,
@@ -72,7 +74,7 @@ const gauges: readonly EngineFigure[] = [
 
 const counters: readonly EngineFigure[] = [
   { name: 'posttrain_prompt_tokens_total', help: 'Tokens of prompts', value: ({ promptTokens }) => promptTokens },
-  { name: 'posttrain_cached_prompt_tokens_total', help: 'Of these, those that were computed before', value: ({ cachedPromptTokens }) => cachedPromptTokens },
+  { name: 'posttrain_cached_prompt_tokens_total', help: 'Of these, those that were computed before', value: (stats) => stats.cachedPromptTokens },
   { name: 'posttrain_completion_tokens_total', help: 'Generated tokens', value: ({ completionTokens }) => completionTokens },
   { name: 'posttrain_adapter_loads_total', help: 'Adapters read into memory', value: ({ adapterLoads }) => adapterLoads },
   { name: 'posttrain_adapter_evictions_total', help: 'Adapters that had to leave memory', value: ({ adapterEvictions }) => adapterEvictions },

@@ -93,7 +93,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   listener.answerWith((request, env) => app.fetch(request, env))
   const stack = opened.move()
   let closing: Promise<void> | undefined
-  const close = async (): Promise<void> => closing ??= listener.close(() => context.inference.drain(graceTime)).then(() => stack.disposeAsync())
+  const shutDown = async (): Promise<void> => {
+    await listener.close(() => context.inference.drain(graceTime))
+    await stack.disposeAsync()
+  }
+  const close = async (): Promise<void> => closing ??= shutDown()
   return { url: listener.url, context, close, [Symbol.asyncDispose]: close }
 }
 
@@ -109,7 +113,10 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   const model = opened.use(await openModel(options.model, { precision, threads, maxAdapters, maxRank, maxRows }))
   const adapters = await AdapterRegistry.open(store, modelName)
   const capture = new Capture(store, {
-    enabled: options.store ?? true, retentionDays: options.retentionDays, redaction: { enabled: options.redact, patterns: options.redactPatterns }, log,
+    enabled: options.store ?? true,
+    retentionDays: options.retentionDays,
+    redaction: { enabled: options.redact, patterns: options.redactPatterns },
+    log,
   })
   opened.defer(async () => capture.close())
   const encoder = opened.use(new PromptEncoder(model, options.model))
@@ -150,7 +157,9 @@ async function registerAdapters(named: Readonly<Record<string, string>>, { adapt
 
 async function pinAdapters({ adapters, model }: ServerContext, log: (line: string) => void): Promise<void> {
   for (const adapter of adapters.list().filter(({ pinned }) => pinned)) {
-    await model.pin(referenceTo(adapter)).catch((error: unknown) => { log(`adapter ${adapter.id} could not be pinned: ${messageOf(error)}`) })
+    await model.pin(referenceTo(adapter)).catch((error: unknown) => {
+      log(`adapter ${adapter.id} could not be pinned: ${messageOf(error)}`)
+    })
   }
 }
 

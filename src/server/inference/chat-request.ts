@@ -43,12 +43,14 @@ export interface ChatRequest {
 }
 
 /** @throws ApiError 400 for what is wrong with the request */
-export async function chatRequest(body: ChatBody, { adapter }: Target, { config, tokenizer }: LiveModel, encoder: PromptEncoder): Promise<ChatRequest> {
+export async function chatRequest(
+  body: ChatBody, { adapter }: Target, { config, tokenizer }: LiveModel, encoder: PromptEncoder,
+): Promise<ChatRequest> {
   checkCommon(body)
   if (body.top_logprobs != null && body.logprobs !== true) throw invalid('top_logprobs', 'needs "logprobs": true')
   const { tools, format: called } = useOfTools(body.tools, body.tool_choice, tokenizer)
   const format = formatOf(body.response_format)
-  if (called !== undefined && format !== undefined) throw invalid('response_format', 'cannot be had together with a tool_choice that asks for a call')
+  if (called !== undefined && format !== undefined) throw invalid('response_format', 'excludes a tool_choice that asks for a call')
   const prompt = await encoder.chat(templateMessages(body.messages), tools)
   const request: LiveRequest = {
     ...samplingOf(body),

@@ -105,7 +105,7 @@ export class Inference {
   #admit(answers: number): void {
     if (this.#draining) throw stopping()
     if (this.#answers + answers <= this.limits.maxAnswers || this.#answers === 0) return
-    throw new ApiError(429, `${this.#answers} answers are under way or wait, and at most ${this.limits.maxAnswers} may: try again later`, {
+    throw new ApiError(429, `${this.#answers} answers are under way or wait, of ${this.limits.maxAnswers} that may: try again later`, {
       code: 'queue_full', headers: { 'retry-after': '1' },
     })
   }

@@ -65,7 +65,9 @@ export function samplingOf(body: Common): Omit<GenerateRequest, 'prompt' | 'maxT
  * How many tokens may be generated: as many as were asked for, or as the context has room for.
  * @throws ApiError where it has none
  */
-export function tokensToGenerate(prompt: readonly number[], asked: number | null | undefined, { maxPositions }: ModelConfig, param: string): number {
+export function tokensToGenerate(
+  prompt: readonly number[], asked: number | null | undefined, { maxPositions }: ModelConfig, param: string,
+): number {
   const room = maxPositions - prompt.length
   if (room < 1) throw tooLong(`${prompt.length} tokens`, maxPositions, param)
   return Math.min(asked ?? room, room)

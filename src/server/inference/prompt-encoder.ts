@@ -32,7 +32,8 @@ export class PromptEncoder implements AsyncDisposable {
     const size = sizeOf(messages) + JSON.stringify(tools).length
     const conversation: Conversation = { messages, tools }
     try {
-      return await this.#encode(size, 'messages', () => encodeChat(this.#tokenizer, messages, tools), (worker) => worker.call('chat', conversation))
+      const here = (): number[] => encodeChat(this.#tokenizer, messages, tools)
+      return await this.#encode(size, 'messages', here, (worker) => worker.call('chat', conversation))
     } catch (error) {
       if (error instanceof UserError) throw new ApiError(400, error.message, { param: 'messages', cause: error })
       throw error

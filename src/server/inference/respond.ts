@@ -32,7 +32,9 @@ async function whole(c: Context<RequestVariables>, inference: Inference, { reque
 }
 
 /** The stream begins with the first token: what is wrong before then still has a status of its own. */
-async function stream(c: Context<RequestVariables>, inference: Inference, { requests, form, onDone, onFault }: Respond): Promise<Response> {
+async function stream(
+  c: Context<RequestVariables>, inference: Inference, { requests, form, onDone, onFault }: Respond,
+): Promise<Response> {
   const gone = new AbortController()
   const events = new EventStream({
     stallTime: inference.limits.stallTime,

@@ -28,7 +28,8 @@ export function textForm(id: string, body: TextBody, prompts: readonly string[],
     },
     opening() {
       if (body.echo !== true) return []
-      return prompts.flatMap((prompt, request) => Array.from({ length: samples }, (_, sample) => chunk([choice(request, sample, prompt)])))
+      return prompts.flatMap((prompt, request) =>
+        Array.from({ length: samples }, (_, sample) => chunk([choice(request, sample, prompt)])))
     },
     piece(request, { sample, id, text, logprob, top = [] }) {
       if (!withLogprobs || texts.isEnd(id)) return text === '' ? undefined : chunk([choice(request, sample, text)])

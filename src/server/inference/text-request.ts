@@ -44,7 +44,8 @@ export async function textRequests(body: TextBody, { adapter }: Target, model: L
     const maxTokens = tokensToGenerate(ids, body.max_tokens ?? defaultMaxTokens, model.config, 'prompt')
     return { ...sampling, prompt: ids, maxTokens, topLogprobs: body.logprobs ?? undefined, adapter }
   }))
-  return { requests, prompts: prompts.map((prompt) => (typeof prompt === 'string' ? prompt : model.tokenizer.decode(prompt, { control: true }))) }
+  const texts = prompts.map((prompt) => (typeof prompt === 'string' ? prompt : model.tokenizer.decode(prompt, { control: true })))
+  return { requests, prompts: texts }
 }
 
 type Prompt = string | readonly number[]

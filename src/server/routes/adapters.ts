@@ -64,6 +64,7 @@ async function mergeAside(options: MergeOptions): Promise<MergeResult> {
 
 function wireAdapter({ id, createdAt, directory, facts, source, jobId, parentId, pinned, metrics }: Adapter): object {
   return {
-    id, object: 'adapter', created_at: Math.floor(createdAt / 1000), directory, ...facts, source, job: jobId, trained_from: parentId, pinned, metrics,
+    id, object: 'adapter', created_at: Math.floor(createdAt / 1000), directory, ...facts, source, job: jobId, trained_from: parentId,
+    pinned, metrics,
   }
 }

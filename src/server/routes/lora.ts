@@ -52,7 +52,9 @@ async function loadAdapter(id: string, path: string, inPlace: boolean, { adapter
 
 /** vLLM answers 400 here, where 409 would be the usual. */
 function alreadyLoaded(id: string): ApiError {
-  return new ApiError(400, `There is an adapter ${id} already: unload it first, or set "load_inplace": true`, { param: 'lora_name', code: 'conflict' })
+  return new ApiError(400, `There is an adapter ${id} already: unload it first, or set "load_inplace": true`, {
+    param: 'lora_name', code: 'conflict',
+  })
 }
 
 /** What is wrong with an adapter is wrong with the request. */

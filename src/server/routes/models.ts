@@ -3,9 +3,9 @@ import { relative, isAbsolute } from 'node:path'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { referenceTo, type Adapter } from '../../registry/adapters.ts'
+import { ConflictError } from '../../registry/errors.ts'
 import { readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
 
 const deleteQuery = z.strictObject({ force: z.stringbool().optional() })
 
@@ -49,8 +49,8 @@ function modelOf(name: string, context: ServerContext): unknown {
 
 function adapterIdOf(name: string, { inference, settings }: ServerContext): string {
   const { adapterId, alias } = inference.target(name)
-  if (alias !== null) throw new ApiError(409, `${alias} is an alias: DELETE /v1/aliases/${alias} removes it`, { param: 'model', code: 'conflict' })
-  if (adapterId === null) throw new ApiError(409, `${settings.modelName} is the base model, without which nothing is served`, { param: 'model', code: 'conflict' })
+  if (alias !== null) throw new ConflictError(`${alias} is an alias: DELETE /v1/aliases/${alias} removes it`)
+  if (adapterId === null) throw new ConflictError(`${settings.modelName} is the base model, without which nothing is served`)
   return adapterId
 }
 
@@ -68,8 +68,8 @@ function adapterModel({ id, createdAt, directory, facts, ...rest }: Adapter, { s
     parent: settings.modelName,
     max_model_len: model.config.maxPositions,
     posttrain: {
-      kind: 'adapter', source: rest.source, job: rest.jobId, trained_from: rest.parentId, pinned: rest.pinned, rank: facts.rank, bytes: facts.bytes,
-      sha256: facts.sha256, metrics: rest.metrics,
+      kind: 'adapter', ...facts, source: rest.source, job: rest.jobId, trained_from: rest.parentId, pinned: rest.pinned,
+      metrics: rest.metrics,
     },
   })
 }
