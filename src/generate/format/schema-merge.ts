@@ -5,12 +5,18 @@ import { isObject, refuse, type Schema } from './schema-error.ts'
 const least = new Set(['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties'])
 const most = new Set(['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties'])
 
-/** @throws UserError where two keywords cannot be made one */
-export function mergeSchemas(a: Schema, b: Schema, path: string): Schema {
+/**
+ * @returns false where no value has a type that both allow
+ * @throws UserError where two keywords cannot be made one
+ */
+export function mergeSchemas(a: Schema, b: Schema, path: string): Schema | false {
   if (constraintsOf(a).length === 0) return b
   if (constraintsOf(b).length === 0) return a
+  if (a['type'] !== undefined && b['type'] !== undefined && mergeTypes(a['type'], b['type']).length === 0) return false
   checkClosed(a, b, path)
   checkClosed(b, a, path)
+  checkItems(a, b, path)
+  checkItems(b, a, path)
   const merged: Record<string, unknown> = { ...a }
   for (const [keyword, value] of Object.entries(b)) {
     const other = merged[keyword]
@@ -56,5 +62,14 @@ function checkClosed(a: Schema, b: Schema, path: string): void {
   const stray = named.find((name) => !Object.hasOwn(declared, String(name)))
   if (stray !== undefined) {
     refuse(path, `has "additionalProperties" beside a part that declares "${String(stray)}", which cannot be enforced while decoding. Write them as one object`)
+  }
+}
+
+/** `items` speaks of those behind its own schema's `prefixItems`: beside another schema's, it would speak of fewer. */
+function checkItems(a: Schema, b: Schema, path: string): void {
+  const isTuple = a['prefixItems'] !== undefined || Array.isArray(a['items'])
+  const same = ['prefixItems', 'items'].every((keyword) => JSON.stringify(a[keyword]) === JSON.stringify(b[keyword]))
+  if (isTuple && !same && (b['items'] !== undefined || b['prefixItems'] !== undefined)) {
+    refuse(path, 'has the items of two schemas that must both hold, which cannot be enforced while decoding. Write them as one')
   }
 }
