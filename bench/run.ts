@@ -1,7 +1,7 @@
 /**
  * This project beside its peers, in one run on one machine: ratios and memory.
  *
- *     npm run bench [-- sft|dpo|grpo|memory|decode|scale|store …] [--gguf FILE] [--rounds N]
+ *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|scale|store …] [--gguf FILE] [--rounds N]
  *
  * Sets up the peers' environments on first use. Each figure comes from a process of its own; the sides take turns and
  * the median of `--rounds` counts. Replaces the sections of the named parts, all of them unless some are named, in
@@ -12,6 +12,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { resolveModel } from '../src/models/sources/source.ts'
+import { benchAdapters } from './adapters.ts'
 import { benchDecode } from './decode.ts'
 import { benchDpo } from './dpo.ts'
 import { nodePeers, pythonPeers } from './environment.ts'
@@ -39,6 +40,7 @@ const modelParts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = 
   grpo: benchGrpo,
   memory: benchMemory,
   decode: benchDecode,
+  adapters: benchAdapters,
   scale: benchScale,
 }
 /** What needs no model. */
