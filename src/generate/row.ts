@@ -79,7 +79,11 @@ export class Row {
     this.#config = config
     this.#stream = new TokenStream(tokenizer)
     this.#random = new Random(request.seed ?? 0, index, sample)
-    if (changesLogits(request)) this.#changes = new LogitChanges(request, request.format && formatsOf(tokenizer, config.vocabSize).constraint(request.format, config.eosTokenIds))
+    if (changesLogits(request)) {
+      const { format } = request
+      const constraint = format && formatsOf(tokenizer, config.vocabSize).constraint(format, config.eosTokenIds)
+      this.#changes = new LogitChanges(request, constraint)
+    }
     this.#choosesOnHost = this.#changes !== undefined || (isTruncated(request) && !isGreedy(request))
   }
 

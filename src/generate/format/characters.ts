@@ -70,7 +70,8 @@ function byteRanges([low, ...lows]: readonly number[], [high, ...highs]: readonl
   if (low === high) return sequence(byte([low!, low!]), byteRanges(lows, highs))
   const least = lows.map(() => 0x80)
   const most = lows.map(() => 0xbf)
-  const [first, last] = [lows.every((value) => value === 0x80) ? low! : low! + 1, highs.every((value) => value === 0xbf) ? high! : high! - 1]
+  const first = lows.every((value) => value === 0x80) ? low! : low! + 1
+  const last = highs.every((value) => value === 0xbf) ? high! : high! - 1
   return choice(
     ...(first > low! ? [sequence(byte([low!, low!]), byteRanges(lows, most))] : []),
     ...(first <= last ? [sequence(byte([first, last]), byteRanges(least, most))] : []),

@@ -162,6 +162,14 @@ test('the end token is allowed where the value is whole, and only there', () => 
   assert.ok(allowed.includes(end) && allowed.includes(llama.encode('7')[0]!) && !constraint.isFinished)
 })
 
+test('an end token with a text of its own never comes as text', () => {
+  const letter = llama.encode('b')[0]!
+  const constraint = new Formats(llama, llama.vocabSize).constraint(schemaFormat({ type: 'string', maxLength: 3 }), [letter])
+  constraint.accept(llama.encode('"')[0]!)
+  const allowed = idsOf(constraint.allowed())
+  assert.ok(!allowed.includes(letter) && allowed.includes(llama.encode('c')[0]!))
+})
+
 test('a model without the tokens that a format needs is told so', () => {
   const letters = sentencePiece(['a', 'b', '{'], { bytes: false })
   const constraint = new Formats(letters, letters.vocabSize).constraint({ type: 'json_object' }, [end])

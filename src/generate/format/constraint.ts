@@ -7,7 +7,7 @@ import { Automaton, type State } from './automaton.ts'
 import { formatGrammar } from './format.ts'
 import { maybe, sequence, text } from './grammar.ts'
 import { FormatTooLarge } from './regular.ts'
-import { longestToken, setBit, Vocabulary } from './vocabulary.ts'
+import { flipBit, hasBit, longestToken, Vocabulary } from './vocabulary.ts'
 
 /** Most formats that are kept, and most states of one of them: about 2 KB each, and a bit for each token of the model. */
 const maxFormats = 32
@@ -72,12 +72,7 @@ class FormatConstraint implements TokenConstraint {
   allowed(): Uint32Array {
     if (this.#automaton.size > maxStates) this.#automaton.forget()
     this.#state = this.#automaton.current(this.#state)
-    const mask = this.#textTokens()
-    if (this.#state.isComplete && this.#endTokens.length > 0) {
-      const withEnds = mask.slice()
-      for (const id of this.#endTokens) setBit(withEnds, id)
-      return withEnds
-    }
+    const mask = this.#withEnds(this.#textTokens())
     if (mask.every((word) => word === 0)) {
       throw new UserError('no token of the model can go on with this answer in the format that was asked for', { exitCode: 2 })
     }
@@ -87,6 +82,16 @@ class FormatConstraint implements TokenConstraint {
   accept(id: number): void {
     if (this.#endTokens.includes(id)) return
     for (const byte of this.#vocabulary.bytes[id]!) this.#state = this.#automaton.step(this.#state, byte)!
+  }
+
+  /** End tokens may come where the text is whole, and nowhere else, even where one of them has a text of its own. */
+  #withEnds(mask: Uint32Array): Uint32Array {
+    const { isComplete } = this.#state
+    const wrong = this.#endTokens.filter((id) => hasBit(mask, id) !== isComplete)
+    if (wrong.length === 0) return mask
+    const copy = mask.slice()
+    for (const id of wrong) flipBit(copy, id)
+    return copy
   }
 
   #textTokens(): Uint32Array {

@@ -69,7 +69,9 @@ export function numberOf({ schema, path }: Place, keyword: string): number | und
 /** A count from 0. */
 export function countOf(place: Place, keyword: string): number | undefined {
   const value = numberOf(place, keyword)
-  if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) refuse(place.path, `has "${keyword}": ${value}: it must be a whole number from 0`)
+  if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0)) {
+    refuse(place.path, `has "${keyword}": ${value}: it must be a whole number from 0`)
+  }
   return value
 }
 

@@ -34,7 +34,8 @@ export function stringContent(place: Place): Dfa | undefined {
   if (known !== undefined) languages.push(patternLanguage(known))
   // Beside a pattern, an unknown format is the pattern's name.
   if (format !== undefined && known === undefined && pattern === undefined) {
-    refuse(place.path, `has the format ${JSON.stringify(format)}, which cannot be enforced while decoding; known are ${[...stringFormats.keys()].join(', ')}`)
+    const names = [...stringFormats.keys()].join(', ')
+    refuse(place.path, `has the format ${JSON.stringify(format)}, which cannot be enforced while decoding; known are ${names}`)
   }
   return languages.length === 0 ? undefined : languages.reduce(intersect)
 }

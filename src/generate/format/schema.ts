@@ -89,7 +89,10 @@ class SchemaCompiler {
       return this.compile(options.reduce<unknown>((whole, option, i) => this.#merged(whole, option, at(i)), isAlone ? true : beside), path)
     }
     if (keyword === 'oneOf' && !areExclusive(options, (option) => this.#resolved(option))) {
-      refuseKeyword(path, 'oneOf', 'can be enforced only where no two of its options allow the same value: by their types, or by a required property with a constant of its own. Write "anyOf"')
+      refuseKeyword(
+        path, 'oneOf', 'can be enforced only where no two of its options allow the same value: by their types, or by a required property with a ' +
+        'constant of its own. Write "anyOf"',
+      )
     }
     return choice(...options.map((option, i) => this.compile(isAlone ? option : this.#merged(beside, option, at(i)), at(i))))
   }
@@ -128,11 +131,14 @@ class SchemaCompiler {
   /** What a JSON pointer into this schema leads to. */
   #target(place: Place): unknown {
     const pointer = textOf(place, '$ref')!
-    if (pointer !== '#' && !pointer.startsWith('#/')) refuse(place.path, `refers to ${JSON.stringify(pointer)}: a reference must lead into the same schema ("#/$defs/name")`)
+    if (pointer !== '#' && !pointer.startsWith('#/')) {
+      refuse(place.path, `refers to ${JSON.stringify(pointer)}: a reference must lead into the same schema ("#/$defs/name")`)
+    }
     let found: unknown = this.#root
     for (const part of pointer.split('/').slice(1)) {
       const name = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~')
-      const inside: unknown = typeof found === 'object' && found !== null && Object.hasOwn(found, name) ? (found as Schema)[name] : undefined
+      const isThere = typeof found === 'object' && found !== null && Object.hasOwn(found, name)
+      const inside: unknown = isThere ? (found as Schema)[name] : undefined
       if (inside === undefined) refuse(place.path, `refers to ${JSON.stringify(pointer)}, which is not there`)
       found = inside
     }
@@ -169,7 +175,9 @@ class SchemaCompiler {
 function constants(place: Place): Grammar {
   const { schema, path } = place
   const stray = constraintsOf(schema).find((keyword) => !['enum', 'const', 'type'].includes(keyword))
-  if (stray !== undefined) refuseKeyword(path, stray, `cannot be enforced beside "${schema['enum'] === undefined ? 'const' : 'enum'}". Leave out the values that it forbids`)
+  if (stray !== undefined) {
+    refuseKeyword(path, stray, `cannot be enforced beside "${schema['enum'] === undefined ? 'const' : 'enum'}". Leave out the values that it forbids`)
+  }
   const listed = schema['enum'] === undefined ? undefined : listOf(place, 'enum').map((value) => JSON.stringify(value))
   const constant = schema['const'] === undefined ? undefined : [JSON.stringify(schema['const'])]
   const values = (listed ?? constant!).filter((value) => constant === undefined || constant.includes(value))

@@ -52,15 +52,19 @@ export class Vocabulary {
         continue
       }
       path[depth + 1] = to
-      for (let i = this.#first[node]!; i < this.#first[node + 1]!; i++) setBit(mask, this.#tokens[i]!)
+      for (let i = this.#first[node]!; i < this.#first[node + 1]!; i++) flipBit(mask, this.#tokens[i]!)
       node++
     }
     return mask
   }
 }
 
-export function setBit(mask: Uint32Array, id: number): void {
-  mask[id >>> 5]! |= 1 << (id & 31)
+export function hasBit(mask: Uint32Array, id: number): boolean {
+  return ((mask[id >>> 5]! >>> (id & 31)) & 1) === 1
+}
+
+export function flipBit(mask: Uint32Array, id: number): void {
+  mask[id >>> 5]! ^= 1 << (id & 31)
 }
 
 interface KeyedToken {
@@ -71,7 +75,10 @@ interface KeyedToken {
 
 function sortedTokens(bytes: readonly (Uint8Array | undefined)[]): KeyedToken[] {
   return bytes
-    .flatMap((token, id) => (token !== undefined && token.length > 0 && token.length <= longestToken ? [{ id, key: Buffer.from(token).toString('latin1') }] : []))
+    .flatMap((token, id) => {
+      if (token === undefined || token.length === 0 || token.length > longestToken) return []
+      return [{ id, key: Buffer.from(token).toString('latin1') }]
+    })
     .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.id - b.id))
 }
 

@@ -24,7 +24,9 @@ export class ChatTemplate {
   render({ messages, tools }: Conversation, generationPrompt: boolean): string {
     this.#compiled ??= this.#compile()
     if (tools.length > 0 && !this.hasTools) {
-      throw new UserError('tools: the model\'s chat template knows nothing of tools. Leave them out, or take a model that was trained to call them', { exitCode: 2 })
+      throw new UserError(
+        'tools: the model\'s chat template knows nothing of tools. Leave them out, or take a model that was trained to call them', { exitCode: 2 },
+      )
     }
     try {
       return this.#compiled.render({
@@ -58,14 +60,11 @@ export class ChatTemplate {
 
 /** A turn as templates read it: transformers' names. */
 function templateMessage({ role, content, toolCalls, name }: Message): object {
-  return {
-    role,
-    content,
-    ...(name !== undefined && { name }),
-    ...(toolCalls !== undefined && { tool_calls: toolCalls.map((call) => ({ type: 'function', function: { name: call.name, arguments: call.arguments } })) }),
-  }
+  const calls = toolCalls?.map((call) => ({ type: 'function', function: { name: call.name, arguments: call.arguments } }))
+  return { role, content, ...(name !== undefined && { name }), ...(calls !== undefined && { tool_calls: calls }) }
 }
 
 function templateTool({ name, description, parameters }: Tool): object {
-  return { type: 'function', function: { name, ...(description !== undefined && { description }), parameters: parameters ?? { type: 'object', properties: {} } } }
+  const described = description === undefined ? {} : { description }
+  return { type: 'function', function: { name, ...described, parameters: parameters ?? { type: 'object', properties: {} } } }
 }
