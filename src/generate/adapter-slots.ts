@@ -54,7 +54,9 @@ export class AdapterSlots {
     const rank = adapters.reduce((most, adapter) => Math.max(most, adapter?.rank ?? 0), 1)
     const old = this.#layout
     if (old?.layers === layers && old.rank === rank && old.capacity >= rows) return old
-    const capacity = Math.max(rows, old?.capacity ?? 0, Math.min(2 * (old?.capacity ?? 0), rows + 16))
+    // Room for more than these rows only where it grows: other layers or another rank may take many times the memory.
+    const grows = old?.layers === layers && old.rank === rank
+    const capacity = grows ? Math.max(rows, Math.min(2 * old.capacity, rows + 16)) : rows
     this.clear()
     const inputs = slotInputs(this.#config, layers)
     const stores = inputs.map((slot) => new Float32Array(capacity * sizeOf(slot, rank)))

@@ -171,9 +171,13 @@ export class KeyValueCache {
 
   /** Makes room for `rows` rows of `positions` positions. */
   #reserve(rows: number, positions: number): void {
-    const room = Math.ceil(positions / granule) * granule
-    const capacity = rows > this.#capacity ? Math.max(2, rows, Math.min(2 * this.#capacity, rows + 32)) : this.#capacity
-    if (room === this.#room && capacity === this.#capacity) return
+    const needed = Math.ceil(positions / granule) * granule
+    // A copy costs as much as some steps over room that is not needed: a little of it is left as it is.
+    const isTooMuch = needed <= this.#room - 2 * granule
+    const room = needed > this.#room || isTooMuch ? needed : this.#room
+    const grows = rows > this.#capacity
+    if (!grows && room === this.#room) return
+    const capacity = grows ? Math.max(2, rows, Math.min(2 * this.#capacity, rows + 32)) : Math.min(this.#capacity, Math.max(2, 2 * rows))
     const { kvHeads, headDim } = this.#config
     this.#stores = this.#stores.map((old) => {
       const store = new Float32Array(capacity * kvHeads * room * headDim)

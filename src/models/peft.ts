@@ -1,7 +1,7 @@
 /** Adapters as PEFT stores them: adapter_config.json beside adapter_model.safetensors. */
-import { existsSync, readFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, existsSync, fstatSync, openSync, read, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { UserError, messageOf } from '../errors.ts'
 import { replaceDirectory, writeFileDurably } from '../files.ts'
@@ -13,6 +13,7 @@ import { bytesInMemory } from './formats/byte-file.ts'
 import { pickleError } from './formats/safetensors-header.ts'
 import { openSafetensors, readSafetensors, writeSafetensors, type SafetensorsFile } from './formats/safetensors.ts'
 
+const readBytes = promisify(read)
 const prefix = 'base_model.model.'
 const headName = `${prefix}score.weight`
 const weightsFile = 'adapter_model.safetensors'
@@ -63,15 +64,15 @@ export async function loadAdapterAside(directory: string, config: ModelConfig, c
   return readAdapter(directory, config, () => readSafetensors(bytesInMemory(path, bytes)))
 }
 
-/** A file in a single read: `readFile` comes back to the thread after every half MiB, and a busy thread is slow to answer. */
+/** A file in one turn of the event loop: `readFile` takes many, and each waits for the others' work to come to a pause. */
 async function readAtOnce(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const file = await open(path)
+  const descriptor = openSync(path, 'r')
   try {
-    const bytes = new Uint8Array((await file.stat()).size)
-    const { bytesRead } = await file.read(bytes)
+    const bytes = new Uint8Array(fstatSync(descriptor).size)
+    const { bytesRead } = await readBytes(descriptor, bytes, 0, bytes.length, 0)
     return bytes.subarray(0, bytesRead)
   } finally {
-    void file.close()
+    closeSync(descriptor)
   }
 }
 
