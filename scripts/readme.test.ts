@@ -61,8 +61,9 @@ test('the library answers what the README shows', () => {
   assert.equal(run(process.execPath, [script]), `${shown ?? ''}\n`)
 })
 
-test('every command and option in the README exists', () => {
-  const lines = [...readme.matchAll(/^(?: {4}|\$ )posttrain (.*)$/gm)].map(([, line]) => words(line!))
+test('every command and option in the README and in docs/serving.md exists', () => {
+  const shown = readme + readFileSync(join(root, 'docs/serving.md'), 'utf8')
+  const lines = [...shown.matchAll(/^(?: {4}|\$ )posttrain (.*)$/gm), ...shown.matchAll(/`posttrain (\w+ [^`]*--[^`]*)`/g)].map(([, line]) => words(line!))
   assert.ok(lines.length >= 10)
   for (const [command, ...rest] of lines) {
     const help = run(process.execPath, [main, command!, '--help'])
@@ -101,7 +102,7 @@ test('docs/recipe.md has every setting of every method with its default', () => 
 })
 
 test('every file that the documents name is there', () => {
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md', 'docs/recipe.md', 'docs/run-folder.md', 'docs/graders.md']) {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/log.md', 'docs/recipe.md', 'docs/run-folder.md', 'docs/graders.md', 'docs/serving.md', 'docs/feedback.md']) {
     const text = readFileSync(join(root, document), 'utf8')
     const links = [...text.matchAll(/\]\(([^):]+)\)/g)].map(([, path]) => join(root, dirname(document), path!))
     const names = [...text.matchAll(/`([\w.-]+(?:\/[\w.-]+)+\.(?:ts|py|md|yaml))`/g)].map(([, path]) => path!)

@@ -44,7 +44,7 @@ export class Client {
     return id
   }
 
-  /** @param posttrain what OpenAI's API has no words for: docs/jobs.md */
+  /** @param posttrain what OpenAI's API has no words for: docs/serving.md */
   startJob(params: JobParams, posttrain: object): Promise<Job> {
     return this.#client.fineTuning.jobs.create({ ...params, posttrain } as JobParams, this.#options)
   }
