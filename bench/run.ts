@@ -1,7 +1,7 @@
 /**
  * This project beside its peers, in one run on one machine: ratios and memory.
  *
- *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|scale|store …] [--gguf FILE] [--rounds N]
+ *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|load|scale|store …] [--gguf FILE] [--rounds N]
  *
  * Sets up the peers' environments on first use. Each figure comes from a process of its own; the sides take turns and
  * the median of `--rounds` counts. Replaces the sections of the named parts, all of them unless some are named, in
@@ -17,6 +17,7 @@ import { benchDecode } from './decode.ts'
 import { benchDpo } from './dpo.ts'
 import { nodePeers, pythonPeers } from './environment.ts'
 import { benchGrpo } from './grpo.ts'
+import { benchLoad } from './load.ts'
 import { benchMemory } from './memory.ts'
 import { hubDirectory } from './reference-model.ts'
 import { benchScale } from './scale.ts'
@@ -41,6 +42,7 @@ const modelParts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = 
   memory: benchMemory,
   decode: benchDecode,
   adapters: benchAdapters,
+  load: benchLoad,
   scale: benchScale,
 }
 /** What needs no model. */
