@@ -1,5 +1,5 @@
 /**
- * Writes train.jsonl, heldout.jsonl and unseen.jsonl beside itself: `node examples/icd10/make.ts`.
+ * Writes train.jsonl, heldout.jsonl, unseen.jsonl and questions.jsonl beside itself: `node examples/icd10/make.ts`.
  *
  * Each row is a conversation: a short system prompt, a wording, and the answer as `code — title`. A trained code
  * gets WORDINGS wordings: its free notes, and sentences that take its names in turn. Held-out wordings are sentences
@@ -53,14 +53,19 @@ function wordings({ title, names, notes }: Condition, index: number): string[] {
   return [...notes, ...rest]
 }
 
-function row({ code, title }: Pick<Condition, 'code' | 'title'>, wording: string): string {
-  return JSON.stringify({
-    messages: [
-      { role: 'system', content: SYSTEM },
-      { role: 'user', content: wording },
-      { role: 'assistant', content: `${code} — ${title}` },
-    ],
-  })
+type Code = Pick<Condition, 'code' | 'title'>
+
+function question(wording: string): { role: string; content: string }[] {
+  return [{ role: 'system', content: SYSTEM }, { role: 'user', content: wording }]
+}
+
+function row({ code, title }: Code, wording: string): string {
+  return JSON.stringify({ messages: [...question(wording), { role: 'assistant', content: `${code} — ${title}` }] })
+}
+
+/** A question, and beside it the answer that a grader reads. */
+function questionRow({ code, title }: Code, wording: string): string {
+  return JSON.stringify({ prompt: question(wording), answer: `${code} — ${title}` })
 }
 
 function write(name: string, rows: readonly string[]): void {
@@ -70,3 +75,4 @@ function write(name: string, rows: readonly string[]): void {
 write('train.jsonl', trained.flatMap((condition, index) => wordings(condition, index).map(wording => row(condition, wording))))
 write('heldout.jsonl', trained.flatMap(condition => condition.heldout.map(wording => row(condition, wording))))
 write('unseen.jsonl', unseen.flatMap(condition => condition.heldout.map(wording => row(condition, wording))))
+write('questions.jsonl', trained.flatMap(condition => condition.heldout.map(wording => questionRow(condition, wording))))
