@@ -1,8 +1,8 @@
 /** Requests that come and go, each with its own adapter: what one of them answers depends on itself alone. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openModel } from '../models/open.ts'
 import { saveAdapter } from '../models/peft.ts'
@@ -103,6 +103,29 @@ test('an answer of an adapter is that of the adapter alone, added to the base in
     assert.deepEqual(served!.ids, expected!.ids)
     const worst = Math.max(...served!.logprobs.map((logprob, at) => Math.abs(logprob - expected!.logprobs[at]!)))
     assert.ok(worst < 1e-4, `${ref?.id}: differs by up to ${worst}`)
+  }
+})
+
+test('a prompt that is read in chunks is answered as one that is read whole, by every architecture', async () => {
+  const fixtures = join(import.meta.dirname, '../models/fixtures')
+  // None of the fixtures has a window that ends within a chunk of the past.
+  const windowed = join(folder, 'windowed')
+  cpSync(join(fixtures, 'tiny-mistral'), windowed, { recursive: true })
+  const settings = join(windowed, 'config.json')
+  writeFileSync(settings, readFileSync(settings, 'utf8').replace('"sliding_window": null', '"sliding_window": 90'))
+  for (const name of ['tiny-llama', 'tiny-mistral', 'tiny-qwen2', 'tiny-qwen3', windowed]) {
+    const fixture = resolve(fixtures, name)
+    const ref = { id: name, directory: join(fixture, 'adapter') }
+    await using served = await openLiveModel(fixture, { threads: 1, precision: 'f32', ready: [] })
+    await using whole = await loadModel(fixture, { threads: 1, adapter: ref.directory })
+    for (const length of [64, 129, 203]) {
+      const prompt = Array.from({ length }, (_, at) => 3 + ((29 * at + length) % 240))
+      const asked = { prompt, maxTokens: 4, temperature: 0 }
+      const [[inChunks], [atOnce]] = await Promise.all([served.generate({ ...asked, adapter: ref }), whole.generate([asked])])
+      assert.deepEqual(inChunks!.ids, atOnce!.ids, `${name}, ${length} tokens`)
+      const worst = Math.max(...inChunks!.logprobs.map((logprob, at) => Math.abs(logprob - atOnce!.logprobs[at]!)))
+      assert.ok(worst < 1e-4, `${name}, ${length} tokens: differs by up to ${worst}`)
+    }
   }
 })
 
