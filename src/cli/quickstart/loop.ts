@@ -61,7 +61,7 @@ const fromChoices = {
 /** Requests by which latency is measured while nothing else goes on. */
 const idleRequests = 10
 /** Milliseconds between two requests while a job trains. */
-const probePause = 1500
+const probePause = 3000
 
 export async function runLoop({ client, desk, base, precision, progress }: LoopOptions): Promise<Loop> {
   const { seconds, timed } = stopwatch()

@@ -1,5 +1,5 @@
 /** What a model's summaries of held-out complaints are worth. */
-import { meanEstimate, meanOf, type Estimate } from '../../evaluate/statistics.ts'
+import { meanEstimate, meanOf, shareEstimate, type Estimate } from '../../evaluate/statistics.ts'
 import type { Progress } from '../progress.ts'
 import type { Client } from './client.ts'
 import { concurrently } from './concurrently.ts'
@@ -15,7 +15,7 @@ export interface Answers {
   readonly cut: number
 }
 
-/** Intervals are 95% bootstrap intervals over complaints. */
+/** Intervals are at 95%, over complaints: bootstrap for points, Wilson for the share. */
 export interface Quality {
   readonly answers: number
   readonly points: Estimate
@@ -52,10 +52,11 @@ export async function answerHeldOut(
 
 export function qualityOf({ points, cut }: Answers): Quality {
   const answers = points.flat().length
+  const flawless = points.flat().filter((value) => value === 1).length
   return {
     answers,
     points: meanEstimate(pointsByComplaint({ points })),
-    flawless: meanEstimate(points.map((values) => meanOf(values.map((value) => Number(value === 1))))),
+    flawless: shareEstimate(flawless / (answers / points.length), points.length),
     cut: cut / answers,
   }
 }

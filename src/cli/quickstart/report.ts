@@ -3,7 +3,6 @@ import type { Estimate } from '../../evaluate/statistics.ts'
 import { simulatedAgents, type SupportDesk } from './desk.ts'
 import type { Latency, Spread } from './latency.ts'
 import { alias, type Loop, type LoopFigures } from './loop.ts'
-import { pointsByComplaint } from './quality.ts'
 import type { TrainedJob } from './training.ts'
 
 export function report({ figures, answers }: Loop, desk: SupportDesk): string {
@@ -54,11 +53,11 @@ function latencyText({ idle, while_training: training }: LoopFigures['latency'])
   ]
 }
 
-/** The first complaint that each version summarized better than the one before; else the first of all. */
+/** The first complaint whose summary got better with each version, or with v2 at least; else the first of all. */
 function example({ base, v1, v2 }: Loop['answers'], { heldOut }: SupportDesk): string[] {
-  const [before, between, after] = [base, v1, v2].map(pointsByComplaint) as [number[], number[], number[]]
-  const rising = heldOut.findIndex((_, i) => before[i]! < between[i]! && between[i]! < after[i]!)
-  const shown = Math.max(0, rising)
+  const [before, between, after] = [base, v1, v2].map(({ points }) => points.map(([first]) => first!)) as [number[], number[], number[]]
+  const learned = heldOut.flatMap((_, i) => (between[i]! < after[i]! && after[i] === 1 ? [i] : []))
+  const shown = learned.find((i) => before[i]! < between[i]!) ?? learned[0] ?? 0
   const summary = (name: string, { texts, points }: Loop['answers']['base']): string =>
     `    ${name.padEnd(6)}${oneLine(texts[shown]![0]!)}  (${(5 * points[shown]![0]!).toFixed(0)} of 5)`
   return [
