@@ -16,13 +16,22 @@ interface Chunk {
   readonly error?: { readonly message: string }
 }
 
+export interface AskOptions {
+  readonly stream: boolean
+  readonly signal?: AbortSignal
+  /** Whether the server is to keep it; it is unless given. */
+  readonly store?: boolean
+  /** Hears of each token of a stream that has a text. */
+  readonly onToken?: () => void
+}
+
 /** @throws where the answer is an error, or the signal aborts */
-export async function ask(url: string, request: LoadRequest, { stream, signal, store = true }: { stream: boolean; signal?: AbortSignal; store?: boolean }): Promise<Answer> {
+export async function ask(url: string, request: LoadRequest, { stream, signal, store = true, onToken }: AskOptions): Promise<Answer> {
   const start = performance.now()
   const { model, messages, maxTokens } = request
   const body = { model, messages, max_tokens: maxTokens, temperature: 0, store, ...(stream && { stream, stream_options: { include_usage: true } }) }
   const response = await post(url, '/v1/chat/completions', body, signal)
-  if (stream) return readStream(response.body as AsyncIterable<Uint8Array>, start)
+  if (stream) return readStream(response.body as AsyncIterable<Uint8Array>, start, onToken)
   const { choices, usage } = await response.json() as { choices: { message: { content: string } }[]; usage: { completion_tokens: number } }
   return { text: choices[0]!.message.content, tokens: usage.completion_tokens, latency: performance.now() - start, firstToken: undefined, gaps: [] }
 }
@@ -36,7 +45,7 @@ export async function post(url: string, path: string, body: unknown, signal?: Ab
   return response
 }
 
-async function readStream(body: AsyncIterable<Uint8Array>, start: number): Promise<Answer> {
+async function readStream(body: AsyncIterable<Uint8Array>, start: number, onToken?: () => void): Promise<Answer> {
   const decoder = new TextDecoder()
   const gaps: number[] = []
   let [text, rest, tokens, first, last, done] = ['', '', 0, undefined as number | undefined, 0, false]
@@ -53,6 +62,7 @@ async function readStream(body: AsyncIterable<Uint8Array>, start: number): Promi
       tokens = usage?.completion_tokens ?? tokens
       const content = choices[0]?.delta.content ?? ''
       if (content === '') continue
+      onToken?.()
       text += content
       if (first === undefined) first = now - start
       else gaps.push(now - last)

@@ -33,18 +33,19 @@ export async function feedbackUnderLoad(options: FeedbackOptions): Promise<Feedb
     const requests = loadRequests(64, [baseName])
     const streams = Array.from({ length: options.streams }, async (_, i) => {
       for (let turn = i; !stop.signal.aborted; turn += options.streams) {
-        tokens += (await ask(server.url, { ...requests[turn % requests.length]!, maxTokens: 128 }, { stream: true, signal: stop.signal })).tokens
+        await ask(server.url, { ...requests[turn % requests.length]!, maxTokens: 128 }, { stream: true, signal: stop.signal, onToken: () => { tokens++ } })
       }
     })
     const ended = Promise.allSettled(streams)
     const send = sender(server.url)
     await openLoop({ rate: 100, seconds: 2 }, async (index) => send(`warm-${index}`, index))
-    tokens = 0
+    const before = tokens
     const random = new Random(1)
     latencies = await openLoop({ rate: options.rate, seconds: options.seconds, random: () => random.uniform() }, async (index) => {
       await send(`event-${index}`, index)
       acknowledged.add(`event-${index}`)
     })
+    tokens -= before
     // The kill falls into events that are under way.
     const last = Array.from({ length: 200 }, async (_, i) => send(`last-${i}`, i).then(() => acknowledged.add(`last-${i}`), () => undefined))
     await Promise.race(last)

@@ -1,4 +1,5 @@
 /** The worker side of openLiveModel: one engine, which steps while there is work, and the adapters in memory. */
+import { setPriority } from 'node:os'
 import { UserError } from '../errors.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { LoraConfig } from '../models/graph/lora.ts'
@@ -53,6 +54,7 @@ let isStepping = false
 
 serve<LiveToken>({
   async open(request: OpenLiveRequest): Promise<void> {
+    giveWay()
     const { precision, threads, cache, maxAdapters, maxRank, maxRows, cacheBytes, prefixBytes, ready } = request
     const model = await openModel(request.model)
     const { config, tokenizer } = model
@@ -125,6 +127,17 @@ serve<LiveToken>({
     }
   },
 })
+
+/** Below what answers calls and writes to the store, above the jobs that train. */
+const priority = 10
+
+/**
+ * Lets the other threads of the process go first: they need a moment, decoding all the time that there is. On Linux the
+ * process 0 is the calling thread, and threads that it starts have its priority; elsewhere it is the whole process.
+ */
+function giveWay(): void {
+  if (process.platform === 'linux') setPriority(0, priority)
+}
 
 /** An adapter of the pool; given back at once where it came too late. */
 async function acquire(ref: AdapterRef, isWanted: () => boolean): Promise<PackedAdapter> {
