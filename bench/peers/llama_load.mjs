@@ -36,7 +36,8 @@ await Promise.all(Array.from({ length: clients }, async () => {
   const sequence = context.getSequence()
   for (let i = next++; i < requests.length; i = next++) {
     const began = performance.now()
-    tokens += await answer(sequence, prompts[i], requests[i].maxTokens)
+    const produced = await answer(sequence, prompts[i], requests[i].maxTokens)
+    tokens += produced
     latencies.push(performance.now() - began)
   }
 }))
