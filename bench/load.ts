@@ -29,10 +29,11 @@ function peerText(figures: Readonly<Record<string, PeerFigures>>): string {
 
 function clientsText(figures: ClientsReport): string {
   const { answered, cancelled, lost, identical, near, wrong, mixed, largestGap, tokensPerSecond, latency, firstToken, interToken, memory } = figures
+  const nearText = near === 0 ? '' : `, ${near} left it where two tokens were nearly as likely (by at most ${largestGap.toFixed(4)} in log-probability)`
   return [
     '64 clients for 2 minutes: short and long prompts, prompts that begin alike, the base and four adapters, half of them streams, a fifth given up.',
-    `Of ${answered} answers ${identical} are the one given alone, to the bit; ${near} left it where two tokens were nearly as likely (by at most ${largestGap.toFixed(4)} in log-probability),`,
-    `${wrong} elsewhere. ${cancelled} were given up, ${lost} lost, ${mixed} had something of another's prompt.`,
+    `Of ${answered} answers ${identical} are the one given alone, to the bit${nearText}, ${wrong} wrong. ${cancelled} were given up, ${lost} lost,`,
+    `${mixed} had something of another's prompt.`,
     `${tokensPerSecond.toFixed(0)} tokens/s; answers ${seconds(latency.p50)} at the median and ${seconds(latency.p95)} at p95, first tokens ${seconds(firstToken.p50)} and ${seconds(firstToken.p95)},`,
     `${interToken.p95.toFixed(0)} ms between two tokens at p95. Memory ${memory.firstMb.toFixed(0)} MB at first and ${memory.lastMb.toFixed(0)} MB in the end; in the second minute ${memory.slopeMbPerMinute.toFixed(0)} MB a minute.`,
   ].join(' ')
