@@ -58,6 +58,8 @@ test('a file by OpenAI\'s client: up, listed, down, gone', async (t) => {
   assert.match(file.id, /^file-[0-9a-f]{36}$/)
   assert.deepEqual([file.object, file.bytes, file.filename, file.purpose, file.status], ['file', content.length, 'rows.jsonl', 'fine-tune', 'processed'])
   assert.deepEqual(await client.files.retrieve(file.id), file)
+  // Ids sort by the millisecond of their making.
+  await new Promise((resolve) => setTimeout(resolve, 2))
   const second = await client.files.create({ file: await toFile(Buffer.from('other'), 'b.txt'), purpose: 'user_data' })
   assert.deepEqual((await client.files.list()).data.map(({ id }) => id), [second.id, file.id])
   assert.deepEqual((await client.files.list({ order: 'asc', limit: 1 })).data.map(({ id }) => id), [file.id])
