@@ -71,7 +71,7 @@ test('a file by OpenAI\'s client: up, listed, down, gone', async (t) => {
   assert.deepEqual([response.headers.get('content-disposition'), response.headers.get('x-content-type-options')], ['attachment', 'nosniff'])
   assert.ok(Buffer.from(await response.arrayBuffer()).equals(content))
   assert.deepEqual(await client.files.delete(file.id), { id: file.id, object: 'file', deleted: true })
-  for (const call of [client.files.retrieve(file.id), client.files.content(file.id), client.files.delete(file.id)]) await assert.rejects(call, OpenAI.NotFoundError)
+  for (const action of ['retrieve', 'content', 'delete'] as const) await assert.rejects(async () => client.files[action](file.id), OpenAI.NotFoundError, action)
   assert.equal((await contents()).length, 1)
 })
 
