@@ -18,7 +18,7 @@ import { isLoopback } from './guard.ts'
 import { Inference } from './inference/inference.ts'
 import { PromptEncoder } from './inference/prompt-encoder.ts'
 import { bracketed, Listener } from './listener.ts'
-import type { ServerOptions, StartedServer } from './library.ts'
+import type { ServerOptions, StartedServer } from './options.ts'
 import { Metrics } from './metrics.ts'
 import { allRoutes } from './routes/index.ts'
 
