@@ -9,6 +9,10 @@ type Methods = 'read' | 'write' | 'any'
 const table: readonly (readonly [methods: Methods, path: string, need: Need])[] = [
   ['read', '/health', 'none'],
   ['read', '/metrics', 'any'],
+  // The Studio's files hold no data.
+  ['read', '/', 'none'],
+  ['read', '/icon.svg', 'none'],
+  ['read', '/assets', 'none'],
   ['write', '/v1/chat/completions/*', 'feedback'],
   ['read', '/v1/chat/completions', 'feedback'],
   ['write', '/v1/chat/completions', 'infer'],

@@ -13,10 +13,12 @@ import { keyRoutes } from './keys.ts'
 import { loraRoutes } from './lora.ts'
 import { modelRoutes } from './models.ts'
 import { storedCompletionRoutes } from './stored-completions.ts'
+import { studioRoutes } from './studio.ts'
 import { userRoutes } from './users.ts'
 
 /** The whole API. */
 export const allRoutes: readonly Routes[] = [
   chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, aliasRoutes,
   feedbackRoutes, storedCompletionRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, graderRoutes, keyRoutes, healthRoutes,
+  studioRoutes,
 ]

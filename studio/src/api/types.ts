@@ -1,0 +1,3 @@
+import type { wireJob } from '../../../src/server/routes/jobs-wire.ts'
+
+export type Job = ReturnType<typeof wireJob>
