@@ -1,7 +1,7 @@
 /**
  * This project beside its peers, in one run on one machine: ratios and memory.
  *
- *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|load|scale|store …] [--gguf FILE] [--rounds N]
+ *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|load|scale|store|studio …] [--gguf FILE] [--rounds N]
  *
  * Sets up the peers' environments on first use. Each figure comes from a process of its own; the sides take turns and
  * the median of `--rounds` counts. Replaces the sections of the named parts, all of them unless some are named, in
@@ -22,6 +22,7 @@ import { benchMemory } from './memory.ts'
 import { hubDirectory } from './reference-model.ts'
 import { benchScale } from './scale.ts'
 import { benchStore } from './store.ts'
+import { benchStudio } from './studio.ts'
 import { replaceSection } from './table.ts'
 import { benchTraining } from './train.ts'
 
@@ -48,6 +49,7 @@ const modelParts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = 
 /** What needs no model. */
 const otherParts: Readonly<Record<string, () => Promise<string>>> = {
   store: benchStore,
+  studio: benchStudio,
 }
 const names = [...Object.keys(modelParts), ...Object.keys(otherParts)]
 
