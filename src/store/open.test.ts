@@ -8,20 +8,23 @@ import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { testDatabases } from './fixtures/stores.ts'
+import { migrations } from './migrations.ts'
 import { newId, openStore, StoreError, type StoreOptions } from './index.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'posttrain-open-'))
 after(() => rm(root, { recursive: true, force: true }))
 
+const all = migrations.map(({ name }) => ({ name })).toSorted((a, b) => (a.name < b.name ? -1 : 1))
+
 async function migrationsOf(options: StoreOptions): Promise<unknown[]> {
   await using store = await openStore(options)
   await store.write(store.db.insertInto('aliases').values({ name: newId('a'), adapter_id: null, updated_at: 0 }))
-  return (await sql`select name from migrations`.execute(store.db)).rows
+  return (await sql`select name from migrations order by name`.execute(store.db)).rows
 }
 
 testDatabases('an empty database gets its tables, an existing one keeps them', async (options) => {
-  assert.deepEqual(await migrationsOf(options), [{ name: '001-tables' }])
-  assert.deepEqual(await migrationsOf(options), [{ name: '001-tables' }])
+  assert.deepEqual(await migrationsOf(options), all)
+  assert.deepEqual(await migrationsOf(options), all)
   await using store = await openStore(options)
   assert.equal((await store.db.selectFrom('aliases').selectAll().execute()).length, 2)
 })
@@ -30,7 +33,7 @@ testDatabases('several processes may open a new database at once', async (option
   const program = join(import.meta.dirname, 'fixtures/open.ts')
   const children = [1, 2, 3].map(() => spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit'] }))
   assert.deepEqual(await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0] as number)), [0, 0, 0])
-  assert.deepEqual(await migrationsOf(options), [{ name: '001-tables' }])
+  assert.deepEqual(await migrationsOf(options), all)
 })
 
 testDatabases('a database that a later version has changed is left alone', async (options) => {
