@@ -1,6 +1,7 @@
 import { z } from 'zod'
 
 import { nearest } from '../errors.ts'
+import type { RecipeIssue } from './recipe-error.ts'
 import type { Origin } from './recipe-origin.ts'
 
 /** What other trainers call the things that recipes have under another name. */
@@ -21,17 +22,21 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 type Issue = z.core.$ZodIssue
 
-/** One line per fault, each with its place, key and remedy. */
-export function describeIssues(error: z.ZodError, schema: z.ZodType, origin: Origin): string {
-  return error.issues.flatMap(issue => describe(innermost(issue, origin.value), schema, origin)).join('\n')
+/** Each fault with its place, key and remedy. */
+export function issuesOf(error: z.ZodError, schema: z.ZodType, origin: Origin): RecipeIssue[] {
+  return error.issues.flatMap(issue => faultsOf(innermost(issue, origin.value), schema, origin))
 }
 
-function describe(issue: Issue, schema: z.ZodType, origin: Origin): string[] {
+function faultsOf(issue: Issue, schema: z.ZodType, origin: Origin): RecipeIssue[] {
+  const { path } = issue
   if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(schema, issue.path)
-    return issue.keys.map(key => `${origin.place(issue.path, key)}: ${unknownKey(key, issue.path, known, schema)}`)
+    const known = keysAt(schema, path)
+    return issue.keys.map(key => ({
+      place: origin.place([...path, key]), key: [...path, key].join('.'), message: unknownKey(key, path, known, schema),
+    }))
   }
-  return [`${origin.place(issue.path)}: ${issue.path.join('.') || 'the recipe'} ${remark(issue, valueAt(origin.value, issue.path))}`]
+  const key = path.join('.')
+  return [{ place: origin.place(path), key, message: `${key || 'the recipe'} ${remark(issue, valueAt(origin.value, path))}` }]
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[], known: readonly string[], schema: z.ZodType): string {

@@ -1,36 +1,52 @@
-import { isMap, isScalar, LineCounter, parse, parseDocument } from 'yaml'
+import { isMap, isScalar, LineCounter, parse, parseDocument, type Document } from 'yaml'
 
 import { messageOf, UserError } from '../errors.ts'
+import { type Place, RecipeError } from './recipe-error.ts'
 
 /** A recipe before it is checked, and where in the user's hands each of its values comes from. */
 export interface Origin {
   readonly value: unknown
-  /** Prefix of a message about the value (or, with `key`, about that key of the mapping) at `path`: `recipe.yaml:7`. */
-  place(path: readonly PropertyKey[], key?: string): string
+  /** Of the value, or of the key, at `path`, or of the closest thing around it that is there. */
+  place(path: readonly PropertyKey[]): Place
 }
 
 /** A recipe given as an object. */
 export function originOfObject(value: unknown): Origin {
-  return { value, place: () => 'recipe' }
+  return { value, place: () => ({ name: 'recipe' }) }
 }
 
-/** A recipe in YAML. Throws a UserError that names the line where the text is no YAML, or has a key twice. */
+/** A recipe in YAML; `file` is its name in messages. Throws a RecipeError where the text is no YAML, or has a key twice. */
 export function originOfYaml(text: string, file: string): Origin {
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false })
-  const lineAt = (offset: number) => `${file}:${String(lineCounter.linePos(offset).line)}`
-  const fault = document.errors[0]
-  if (fault) throw new UserError(`${lineAt(fault.pos[0])}: not valid YAML: ${fault.message}`, { exitCode: 2 })
-  if (!isMap(document.contents)) {
-    throw new UserError(`${file}: a recipe is a mapping of keys to values (model: ..., method: ..., data: ...)`, { exitCode: 2 })
+  const placeAt = (offset: number): Place => {
+    const { line, col: column } = lineCounter.linePos(offset)
+    return { name: `${file}:${String(line)}`, line, column }
   }
+  if (document.errors.length > 0) {
+    throw new RecipeError(document.errors.map(({ pos, message }) => ({ place: placeAt(pos[0]), key: '', message: `not valid YAML: ${message}` })))
+  }
+  if (!isMap(document.contents)) throw noRecipe(file, 'a recipe is a mapping of keys to values (model: ..., method: ..., data: ...)')
   return {
-    value: document.toJS(),
-    place(path, key) {
-      const offset = offsetOf(document.contents, key === undefined ? path : [...path, key])
-      return offset === undefined ? file : lineAt(offset)
+    value: valueOf(document, file),
+    place(path) {
+      const offset = offsetOf(document.contents, path)
+      return offset === undefined ? { name: file } : placeAt(offset)
     },
   }
+}
+
+/** A text of a few lines can stand for more values than there is memory: the parser counts, and throws. */
+function valueOf(document: Document, file: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw noRecipe(file, `not valid YAML: ${messageOf(error)}`, error)
+  }
+}
+
+function noRecipe(file: string, message: string, cause?: unknown): RecipeError {
+  return new RecipeError([{ place: { name: file }, key: '', message }], { cause })
 }
 
 /** The recipe with assignments such as `optimizer.lr=1e-4` applied; an empty value takes the key away. */
@@ -40,12 +56,12 @@ export function withSettings(origin: Origin, sets: readonly string[]): Origin {
   const paths = sets.map(set => assign(value, set))
   return {
     value,
-    place(path, key) {
-      const whole = (key === undefined ? path : [...path, key]).map(String)
+    place(path) {
+      const whole = path.map(String)
       // A fault lies at or below what was set, or in a block that only the setting brought about.
       const added = whole.length > 0 && !has(origin.value, whole)
       const index = paths.findLastIndex(set => startsWith(whole, set) || (added && startsWith(set, whole)))
-      return index < 0 ? origin.place(path, key) : `--set ${sets[index]!}`
+      return index < 0 ? origin.place(path) : { name: `--set ${sets[index]!}` }
     },
   }
 }

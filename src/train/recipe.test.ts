@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { z } from 'zod'
 
 import { UserError } from '../errors.ts'
+import { RecipeError } from './recipe-error.ts'
 import { checkRecipe, formatRecipe, loadRecipe, methodSettings, parseRecipe, type RecipeMethods } from './recipe.ts'
 
 const methods: RecipeMethods = {
@@ -144,6 +145,19 @@ for (const [name, [text, message]] of Object.entries(refused)) {
 
 test('every fault of a recipe is named, not only the first', () => {
   assert.deepEqual(refusal(`${minimal}batch: 0\nadapter: {rank: 0}\n`).split('\n').length, 2)
+})
+
+test('every fault of the YAML is named with its line and column, and texts that stand for too many values are refused', () => {
+  assert.throws(() => parseRecipe('model: m\nmodel: n\nmethod: [sft\n', 'r.yaml', methods), (error: unknown) => {
+    assert.ok(error instanceof RecipeError)
+    assert.deepEqual(error.issues.map(({ place, key }) => [place.line, place.column, key]), [[2, 1, ''], [4, 1, '']])
+    return true
+  })
+  const bomb = ['a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]', ...'bcdefgh'.split('').map((name, i) => {
+    const before = 'abcdefg'[i]!
+    return `${name}: &${name} [${Array.from({ length: 9 }, () => `*${before}`).join(', ')}]`
+  })].join('\n')
+  assert.match(refusal(bomb), /^r\.yaml: not valid YAML: Excessive alias count/)
 })
 
 test('--set overrides, adds, takes away, and is named when it is wrong', () => {

@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { messageOf, UserError } from '../errors.ts'
 import { precisions } from '../models/graph/linear-maps.ts'
 import { type Origin, originOfObject, originOfYaml, withSettings } from './recipe-origin.ts'
-import { describeIssues } from './recipe-issues.ts'
+import { RecipeError } from './recipe-error.ts'
+import { issuesOf } from './recipe-issues.ts'
 
 /** What a recipe must know of a method: its own block of settings, and where it departs from the common defaults. */
 export interface RecipeMethod {
@@ -124,14 +125,15 @@ export function methodSettings(recipe: Recipe): unknown {
   return (recipe as Recipe & { readonly [block: string]: unknown })[recipe.method]
 }
 
-/** Checks a recipe given as an object. Throws a UserError (exit code 2) that names every wrong key. */
+/** Checks a recipe given as an object. Throws a RecipeError (exit code 2) that names every wrong key. */
 export function checkRecipe(input: unknown, methods: RecipeMethods): Recipe {
-  return check(originOfObject(input), methods)
+  return checkOrigin(originOfObject(input), methods)
 }
+
 
 /** Checks a recipe's YAML `text`; `file` is its name in messages, which give the line. */
 export function parseRecipe(text: string, file: string, methods: RecipeMethods): Recipe {
-  return check(originOfYaml(text, file), methods)
+  return checkOrigin(originOfYaml(text, file), methods)
 }
 
 /**
@@ -145,7 +147,7 @@ export function loadRecipe(path: string, sets: readonly string[], methods: Recip
   } catch (error) {
     throw new UserError(`${path}: the recipe cannot be read: ${messageOf(error)}`, { exitCode: 2, cause: error })
   }
-  const recipe = check(withSettings(originOfYaml(text, path), sets), methods, outputFor(path))
+  const recipe = checkOrigin(withSettings(originOfYaml(text, path), sets), methods, outputFor(path))
   return { ...recipe, ...besideRecipe(recipe, path, methods[recipe.method]!) }
 }
 
@@ -154,7 +156,8 @@ export function formatRecipe(recipe: Recipe): string {
   return stringify(recipe)
 }
 
-function check(origin: Origin, methods: RecipeMethods, output?: string): Recipe {
+/** Checks a recipe wherever its values come from. `output` is the run's folder where it does not say. Throws a RecipeError. */
+export function checkOrigin(origin: Origin, methods: RecipeMethods, output?: string): Recipe {
   const named = z.looseObject({ method: z.unknown() }).safeParse(origin.value).data?.method
   const method = typeof named === 'string' && Object.hasOwn(methods, named) ? methods[named] : undefined
   const foreign = (name: string) =>
@@ -165,7 +168,7 @@ function check(origin: Origin, methods: RecipeMethods, output?: string): Recipe 
     .extend({ method: z.enum(Object.keys(methods)), ...blocks })
     .superRefine((value, context) => { contradictions(value, method, context) })
   const result = schema.safeParse(origin.value)
-  if (!result.success) throw new UserError(describeIssues(result.error, schema, origin), { exitCode: 2 })
+  if (!result.success) throw new RecipeError(issuesOf(result.error, schema, origin))
   return complete(result.data as Fields, method, output)
 }
 
