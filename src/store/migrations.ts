@@ -112,6 +112,28 @@ export const migrations: readonly Migration[] = [
         .where(sql<boolean>`row_json is null`).execute()
     },
   },
+  {
+    name: '003-evaluations',
+    async up(database, dialect) {
+      const index = (table: string, ...columns: string[]): Promise<void> =>
+        database.schema.createIndex(`${table}_by_${columns.join('_')}`).on(table).columns(columns).execute()
+      await createTable(database, dialect, 'suites', {
+        id: 'key', created_at: 'integer!', name: 'text!', rows: 'text!', dataset_id: 'text', kind: 'text', grader_json: 'text!',
+        sampling_json: 'text!', row_limit: 'integer!',
+      })
+      await createTable(database, dialect, 'evaluations', {
+        id: 'key', suite_id: 'text!', created_at: 'integer!', finished_at: 'integer', status: 'text!', adapter_id: 'text',
+        adapter_sha256: 'text!', job_id: 'text', done: 'integer!', total: 'integer!', error: 'text', result_json: 'text',
+      })
+      await index('evaluations', 'suite_id', 'adapter_id')
+      await index('evaluations', 'adapter_id')
+      await index('evaluations', 'status', 'id')
+      await createTable(database, dialect, 'evaluation_items', {
+        evaluation_id: 'text!', position: 'integer!', dataset_id: 'text', reward: 'real', grades_json: 'text!', texts_json: 'text',
+      }, [['evaluation_id', 'position']])
+      await index('evaluation_items', 'dataset_id', 'position')
+    },
+  },
 ]
 
 async function createTable(
@@ -119,7 +141,7 @@ async function createTable(
   dialect: DialectName,
   name: string,
   columns: Columns,
-  unique: readonly string[][],
+  unique: readonly string[][] = [],
 ): Promise<void> {
   let table: CreateTableBuilder<string, string> = database.schema.createTable(name)
   for (const [column, type] of Object.entries(columns)) {
