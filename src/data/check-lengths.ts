@@ -18,10 +18,17 @@ export interface TokenStatistics {
   /** Nineteen rows of twenty are not longer. */
   readonly percentile95: number
   readonly longest: number
+  readonly histogram: LengthHistogram
   /** By part of the rows: prompt, completion, chosen, rejected; thumbs up and down apart. Empty for conversations. */
   readonly parts: Readonly<Record<string, PartStatistics>>
   /** Of pairs: the share in which the chosen answer is the longer one, those of equal length half. */
   readonly chosenLonger?: number
+}
+
+/** Rows by their length before `maxLength`: `rows[i]` have more than `i * width` tokens, and at most `(i + 1) * width`. */
+export interface LengthHistogram {
+  readonly width: number
+  readonly rows: readonly number[]
 }
 
 /** Tokens of one part of the rows, before `maxLength`. */
@@ -91,6 +98,7 @@ export class LengthCheck {
       median: at(0.5),
       percentile95: at(0.95),
       longest: at(1),
+      histogram: histogramOf(sorted),
       parts: Object.fromEntries(parts),
       ...(this.#kind === 'pairs' ? { chosenLonger: this.#chosenLonger / sorted.length } : {}),
     }
@@ -120,6 +128,19 @@ export class LengthCheck {
     if (!isUsable(whole, cut)) return `${head}: an answer is lost as a whole, so the row is left out`
     return `${head}: ${length - maxLength} are lost, ${loss === kept ? 'none of which carry loss' : `${loss - kept} of the ${loss} that carry loss among them`}`
   }
+}
+
+/** Few enough to be seen at a glance. */
+const mostBins = 20
+
+/** @param sorted lengths, the shortest first; at least one */
+function histogramOf(sorted: readonly number[]): LengthHistogram {
+  const longest = sorted.at(-1)!
+  let width = 1
+  while (width * mostBins < longest) width *= 2
+  const rows = new Array<number>(Math.ceil(longest / width)).fill(0)
+  for (const length of sorted) rows[Math.max(0, Math.ceil(length / width) - 1)]!++
+  return { width, rows }
 }
 
 /** Whether training takes a row: of each answer something is left, and a prompt without one is whole (data/tree.ts). */

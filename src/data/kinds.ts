@@ -36,8 +36,11 @@ export async function dataKindOf(file: string): Promise<DataKindName | undefined
   return undefined
 }
 
-/** Kinds share fields: the one that knows most of the row's is meant, and a conversation that awaits its answer is a prompt. */
-function kindOfRow(row: object): DataKindName | undefined {
+/**
+ * What a row is for, by its fields. Kinds share fields: the one that knows most of the row's is meant, and a conversation
+ * that awaits its answer is a prompt.
+ */
+export function kindOfRow(row: object): DataKindName | undefined {
   const names = Object.keys(dataKinds) as DataKindName[]
   const known = names.flatMap(name => {
     const kind = detectKind<unknown>(row, dataKinds[name].rows)

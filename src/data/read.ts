@@ -45,23 +45,40 @@ export async function readRows<Row>(file: string, kinds: readonly RowKind<Row>[]
 export async function parseRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<ParsedFile<Row>> {
   const values = await readValues(file)
   if (values.length === 0) throw new UserError(`${file}: there are no rows in it.`, { exitCode: 2 })
-  let first: { kind: RowKind<Row>; where: string } | undefined
-  const entries = values.map((entry): Parsed<Row> => {
+  const parser = new RowParser(kinds)
+  const entries = values.map((entry) => parser.parse(entry))
+  return { kind: parser.kind, entries }
+}
+
+/** Checks the rows of a file one after another. */
+export class RowParser<Row> {
+  readonly #kinds: readonly RowKind<Row>[]
+  #first: { readonly kind: RowKind<Row>; readonly where: string } | undefined
+
+  constructor(kinds: readonly RowKind<Row>[]) {
+    this.#kinds = kinds
+  }
+
+  /** The kind of the first row that had one; all after it must be of the same. */
+  get kind(): RowKind<Row> | undefined {
+    return this.#first?.kind
+  }
+
+  parse(entry: Parsed<unknown>): Parsed<Row> {
     if ('problem' in entry) return entry
     const { where, row: value } = entry
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      return { where, problem: `a row must be a JSON object, such as ${kinds[0]!.example}` }
+      return { where, problem: `a row must be a JSON object, such as ${this.#kinds[0]!.example}` }
     }
-    const kind = detectKind(value, kinds)
-    if (kind === undefined) return { where, problem: unknownKind(value, kinds) }
-    first ??= { kind, where }
+    const kind = detectKind(value, this.#kinds)
+    if (kind === undefined) return { where, problem: unknownKind(value, this.#kinds) }
+    const first = this.#first ??= { kind, where }
     if (kind !== first.kind) {
       return { where, problem: `this row is ${kind.name}, but ${first.where} is ${first.kind.name}; use a file for each` }
     }
     const result = kind.schema.safeParse(value)
     return result.success ? { where, row: result.data } : { where, problem: describeIssues(result.error) }
-  })
-  return { kind: first?.kind, entries }
+  }
 }
 
 function unknownKind<Row>(value: object, kinds: readonly RowKind<Row>[]): string {
@@ -75,7 +92,8 @@ function unknownKind<Row>(value: object, kinds: readonly RowKind<Row>[]): string
   return `the row has ${has}${slip === undefined ? '' : ` (${slip})`}; a row looks like ${kinds.map(kind => kind.example).join(' or ')}`
 }
 
-async function readValues(file: string): Promise<Parsed<unknown>[]> {
+/** The rows of a data file as they stand there. Throws a UserError where the file as a whole cannot be read. */
+export async function readValues(file: string): Promise<Parsed<unknown>[]> {
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file.`, { exitCode: 2 })
   if (statSync(file).isDirectory()) throw new UserError(`${file}: is a directory; give a data file in it.`, { exitCode: 2 })
   const extension = extname(file).toLowerCase()
@@ -129,15 +147,17 @@ function invalidLine(bytes: Uint8Array): number {
 }
 
 function jsonLines(text: string, file: string): Parsed<unknown>[] {
-  return text.split('\n').flatMap((content, index): Parsed<unknown>[] => {
-    if (content.trim() === '') return []
-    const where = `${file}:${index + 1}`
-    try {
-      return [{ where, row: JSON.parse(content) as unknown }]
-    } catch (error) {
-      return [{ where, problem: `not valid JSON (${messageOf(error)}); each line must be one JSON object` }]
-    }
-  })
+  return text.split('\n').flatMap((content, index): Parsed<unknown>[] =>
+    content.trim() === '' ? [] : [parseLine(content, `${file}:${index + 1}`)])
+}
+
+/** A line of a .jsonl file. */
+export function parseLine(content: string, where: string): Parsed<unknown> {
+  try {
+    return { where, row: JSON.parse(content) as unknown }
+  } catch (error) {
+    return { where, problem: `not valid JSON (${messageOf(error)}); each line must be one JSON object` }
+  }
 }
 
 function jsonArray(text: string, file: string): Parsed<unknown>[] {
