@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import { linearShape } from './graph/decoder.ts'
+import { linearShape, parameterShapes } from './graph/decoder.ts'
 import { writeHuggingFaceDirectory, type FinalWeights } from './formats/export.ts'
 import type { FloatType } from './formats/float.ts'
 import type { ModelFiles } from './files.ts'
@@ -28,6 +28,8 @@ export interface MergeOptions {
   readonly base?: 'original' | 'dequantized'
   /** How the dequantized base was quantized; as the adapter's folder says unless given. */
   readonly precision?: Precision
+  /** Hears of each weight that is computed: how many were before it, of how many. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /** What a merge was made from. */
@@ -42,7 +44,7 @@ export interface MergeResult {
  * @throws UserError where model or adapter are missing, damaged or do not fit; nothing is written then
  */
 export async function merge(request: MergeOptions): Promise<MergeResult> {
-  const { model: path, adapter: directory, output, format = 'safetensors', dtype, base = 'original' } = request
+  const { model: path, adapter: directory, output, format = 'safetensors', dtype, base = 'original', onProgress } = request
   if (format === 'gguf' && !output.endsWith('.gguf')) {
     throw new UserError(`--output ${output}: the name of a GGUF file ends in .gguf`, { exitCode: 2 })
   }
@@ -51,7 +53,15 @@ export async function merge(request: MergeOptions): Promise<MergeResult> {
     const adapter = loadAdapter(directory, model.config)
     const precision = base === 'dequantized' ? trainedPrecision(request, adapter) : undefined
     const source = precision === undefined ? model : frozenSource(model, precision)
-    const weights = mergedWeights({ config: model.config, read: (name) => source.read(name) }, adapter)
+    const total = parameterShapes(model.config).size
+    let done = 0
+    const weights = mergedWeights({
+      config: model.config,
+      read(name) {
+        onProgress?.(done++, total)
+        return source.read(name)
+      },
+    }, adapter)
     const options = dtype === undefined ? {} : { dtype }
     if (format === 'gguf') await writeGgufModel(output, model, weights, options)
     else await writeHuggingFaceDirectory(output, model, weights, options)

@@ -7,6 +7,7 @@ import type { Jobs } from '../registry/jobs.ts'
 import type { Keys } from '../registry/keys.ts'
 import type { Store } from '../store/index.ts'
 import type { Inference } from './inference/inference.ts'
+import type { Merges } from './merges.ts'
 import type { Metrics } from './metrics.ts'
 
 export { scopes, type Scope } from '../registry/keys.ts'
@@ -24,6 +25,8 @@ export interface ServerContext {
   readonly jobs: Jobs
   /** The way of completions to the model. */
   readonly inference: Inference
+  /** Adapters that are written into the weights of the base. */
+  readonly merges: Merges
   readonly metrics: Metrics
   /** Notes a fault of ours: clients are told only that there was one. */
   onFault(error: unknown, requestId: string): void

@@ -18,6 +18,7 @@ import { isLoopback } from './guard.ts'
 import { Inference } from './inference/inference.ts'
 import { PromptEncoder } from './inference/prompt-encoder.ts'
 import { bracketed, Listener } from './listener.ts'
+import { Merges } from './merges.ts'
 import type { ServerOptions, StartedServer } from './options.ts'
 import { Metrics } from './metrics.ts'
 import { allRoutes } from './routes/index.ts'
@@ -80,6 +81,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     store, model, adapters, capture, metrics, jobs,
     keys: new Keys(store),
     audit: new Audit(store),
+    merges: opened.use(new Merges({ directory, modelRef: options.model })),
     inference: new Inference(model, encoder, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
     onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },

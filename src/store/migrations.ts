@@ -134,6 +134,14 @@ export const migrations: readonly Migration[] = [
       await index('evaluation_items', 'dataset_id', 'position')
     },
   },
+  {
+    name: '004-traffic',
+    async up(database) {
+      // Requests and tokens of an hour by adapter and alias: answered without the completions themselves.
+      await database.schema.createIndex('completions_traffic').on('completions')
+        .columns(['created_at', 'adapter_id', 'alias', 'source', 'prompt_tokens', 'completion_tokens']).execute()
+    },
+  },
 ]
 
 async function createTable(

@@ -11,14 +11,16 @@ import { healthRoutes } from './health.ts'
 import { jobRoutes } from './jobs.ts'
 import { keyRoutes } from './keys.ts'
 import { loraRoutes } from './lora.ts'
+import { mergedRoutes } from './merged.ts'
 import { modelRoutes } from './models.ts'
+import { recipeRoutes } from './recipes.ts'
 import { storedCompletionRoutes } from './stored-completions.ts'
 import { studioRoutes } from './studio.ts'
 import { userRoutes } from './users.ts'
 
 /** The whole API. */
 export const allRoutes: readonly Routes[] = [
-  chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, aliasRoutes,
-  feedbackRoutes, storedCompletionRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, graderRoutes, keyRoutes, healthRoutes,
+  chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, mergedRoutes, aliasRoutes,
+  feedbackRoutes, storedCompletionRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, recipeRoutes, graderRoutes, keyRoutes, healthRoutes,
   studioRoutes,
 ]
