@@ -1,0 +1,63 @@
+/** Boxes and lines of the map, pixels; y goes down. */
+
+export interface Spot {
+  readonly x: number
+  readonly y: number
+}
+
+export interface Box extends Spot {
+  readonly width: number
+  readonly height: number
+}
+
+export interface Line {
+  readonly from: Spot
+  readonly to: Spot
+}
+
+/** The area that two boxes share. */
+export function sharedArea(a: Box, b: Box): number {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y)
+  return width > 0 && height > 0 ? width * height : 0
+}
+
+/** How much of a line lies in a box (Liang and Barsky's clipping). */
+export function lengthWithin({ from, to }: Line, box: Box): number {
+  const [dx, dy] = [to.x - from.x, to.y - from.y]
+  let [enter, leave] = [0, 1]
+  const bounds: readonly (readonly [step: number, room: number])[] = [
+    [-dx, from.x - box.x], [dx, box.x + box.width - from.x], [-dy, from.y - box.y], [dy, box.y + box.height - from.y],
+  ]
+  for (const [step, room] of bounds) {
+    if (step === 0) {
+      if (room < 0) return 0
+    } else if (step < 0) {
+      enter = Math.max(enter, room / step)
+    } else {
+      leave = Math.min(leave, room / step)
+    }
+  }
+  return enter < leave ? (leave - enter) * Math.hypot(dx, dy) : 0
+}
+
+/** The part of `inner` that `outer` does not hold. */
+export function areaOutside(inner: Box, outer: Box): number {
+  return inner.width * inner.height - sharedArea(inner, outer)
+}
+
+export interface Arrow extends Line {
+  /** Corners of its head, as SVG's `points`. */
+  readonly head: string
+}
+
+/** An arrow that keeps off the points that it joins; undefined where they are too close for one. @param gap from their centres */
+export function arrowBetween(from: Spot, to: Spot, gap: number, head = 9): Arrow | undefined {
+  const length = Math.hypot(to.x - from.x, to.y - from.y)
+  if (length < 2 * gap + head) return undefined
+  const [ux, uy] = [(to.x - from.x) / length, (to.y - from.y) / length]
+  const along = (distance: number, aside = 0): Spot => ({ x: from.x + ux * distance - uy * aside, y: from.y + uy * distance + ux * aside })
+  const base = length - gap - head
+  const corners = [along(length - gap), along(base, head * 0.45), along(base, -head * 0.45)]
+  return { from: along(gap), to: along(base), head: corners.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ') }
+}
