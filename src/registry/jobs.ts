@@ -5,10 +5,10 @@ import { newId, type JobStatus, type Row, type Store } from '../store/index.ts'
 import type { RecipeInput } from '../train/recipe.ts'
 import type { Adapter, AdapterRegistry } from './adapters.ts'
 import { ConflictError, NotFoundError } from './errors.ts'
-import { Files } from './files.ts'
+import type { Files } from './files.ts'
 import { fileSource, jobFolder, writeJobData, type RowSource } from './job-folder.ts'
 import { eventQuery } from './job-log.ts'
-import { JobRunner, type RunnerSettings } from './job-runner.ts'
+import { JobRunner, type OnAdapter, type RunnerSettings } from './job-runner.ts'
 import { JobStates, openStatuses, type Job } from './job-states.ts'
 import { Webhooks, type WebhookOptions } from './webhooks.ts'
 
@@ -55,6 +55,8 @@ export interface JobsOptions {
   readonly adapters: AdapterRegistry
   /** `LiveModel.inspect` */
   readonly inspect: (directory: string) => Promise<AdapterFacts>
+  readonly files: Files
+  readonly onAdapter?: OnAdapter | undefined
   readonly settings: RunnerSettings
   readonly findDataset?: FindDataset | undefined
   readonly webhooks?: WebhookOptions | undefined
@@ -85,7 +87,8 @@ export class Jobs implements AsyncDisposable {
   readonly #runner: JobRunner
   readonly #webhooks: Webhooks
 
-  private constructor({ store, adapters, inspect, settings, findDataset, webhooks = {}, onFault = () => {} }: JobsOptions, files: Files) {
+  /** Goes on with jobs of the store that are not over. */
+  constructor({ store, adapters, inspect, files, onAdapter, settings, findDataset, webhooks = {}, onFault = () => {} }: JobsOptions) {
     this.files = files
     this.findDataset = findDataset ?? (async () => undefined)
     this.settings = settings
@@ -93,14 +96,9 @@ export class Jobs implements AsyncDisposable {
     this.#store = store
     this.#webhooks = new Webhooks(store, { onFault, ...webhooks })
     this.#states = new JobStates(store, settings.directory, this.#webhooks)
-    this.#runner = new JobRunner({ store, states: this.#states, adapters, files, inspect, settings, onFault })
+    this.#runner = new JobRunner({ store, states: this.#states, adapters, files, inspect, onAdapter, settings, onFault })
     this.#webhooks.wake()
     this.#runner.recover().catch(onFault)
-  }
-
-  /** Opens the jobs of a store and goes on with those that are not over. */
-  static async open(options: JobsOptions): Promise<Jobs> {
-    return new Jobs(options, await Files.open(options.store))
   }
 
   /** Makes a job and has its files checked; when the promise resolves it survives a kill -9. */
@@ -112,7 +110,7 @@ export class Jobs implements AsyncDisposable {
       request_json: JSON.stringify(request), recipe_json: JSON.stringify(recipe),
       training_file: training.reference, validation_file: validation?.reference ?? null,
       fine_tuned_model: null, trained_tokens: null, estimated_finish: null, error_json: null, promotion_json: null,
-      metadata_json: JSON.stringify(metadata), pid: null,
+      metadata_json: JSON.stringify(metadata), pid: null, finish_requested_at: null,
     }
     await this.#store.write(
       this.#store.db.insertInto('jobs').values(job),

@@ -46,7 +46,7 @@ async function jobWith(store: Store, webhook: object): Promise<Row<'jobs'>> {
   const job: Row<'jobs'> = {
     id: 'ftjob-1', created_at: 1, started_at: null, finished_at: null, status: 'succeeded', model: 'm', request_json: JSON.stringify({ posttrain: { webhook } }),
     recipe_json: '{}', training_file: 'f', validation_file: null, fine_tuned_model: null, trained_tokens: null, estimated_finish: null, error_json: null,
-    promotion_json: null, metadata_json: '{}', pid: null,
+    promotion_json: null, metadata_json: '{}', pid: null, finish_requested_at: null,
   }
   await store.write(store.db.insertInto('jobs').values(job))
   return job

@@ -142,6 +142,14 @@ export const migrations: readonly Migration[] = [
         .columns(['created_at', 'adapter_id', 'alias', 'source', 'prompt_tokens', 'completion_tokens']).execute()
     },
   },
+  {
+    name: '005-finish',
+    async up(database) {
+      await database.schema.alterTable('jobs').addColumn('finish_requested_at', 'bigint').execute()
+      // What a job told besides its steps, of which there may be a hundred thousand.
+      await database.schema.createIndex('job_events_by_type').on('job_events').columns(['job_id', 'type', 'sequence']).execute()
+    },
+  },
 ]
 
 async function createTable(

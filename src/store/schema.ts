@@ -146,6 +146,8 @@ export interface JobTable {
   readonly metadata_json: string
   /** Process that runs it, to be told from one that died. */
   readonly pid: number | null
+  /** When it was told to stop and keep what it has learnt; null: it goes on to its end. */
+  readonly finish_requested_at: number | null
 }
 
 export interface JobEventTable {

@@ -164,6 +164,6 @@ function job(id: string, adapter: string, file: string, recipe: object): Row<'jo
   return {
     id, created_at: 1, started_at: 1, finished_at: 2, status: 'succeeded', model: 'tiny-llama', request_json: '{}', recipe_json: JSON.stringify(recipe),
     training_file: file, validation_file: null, fine_tuned_model: adapter, trained_tokens: 1, estimated_finish: null, error_json: null, promotion_json: null,
-    metadata_json: '{}', pid: null,
+    metadata_json: '{}', pid: null, finish_requested_at: null,
   }
 }
