@@ -52,6 +52,14 @@ function unscored({ metrics }: RunSummary): string | undefined {
 
 const asShare = (share: number): string => `${(100 * share).toFixed(0)}%`
 
+/** Whether what was measured on held-out rows stopped getting better before the run was over. */
+export function hasLevelledOff({ best, evaluations }: Pick<RunSummary, 'best' | 'evaluations'>): boolean {
+  const measured = evaluations.filter(({ step }) => step > 0).map(objectiveOf).filter((objective) => objective !== undefined)
+  if (best === undefined || measured.length < 3) return false
+  const before = Math.min(...measured.slice(0, Math.ceil((2 / 3) * measured.length)))
+  return before - best.objective <= noticeable * Math.abs(best.objective)
+}
+
 /** What to do with the next run. */
 export function advice(summary: RunSummary, recipe: Recipe): string[] {
   const found = [overfitting(summary, recipe), forgetting(summary)].filter((text) => text !== undefined)

@@ -1,0 +1,191 @@
+/** What a run will take: steps and tokens by counting, seconds by work and pace, memory by shapes. */
+import type { RenderedTree } from '../data/tree.ts'
+import { methods } from '../methods/index.ts'
+import type { ModelConfig } from '../models/config.ts'
+import type { Precision } from '../models/graph/linear-maps.ts'
+import { heldOutTokens } from '../train/learning/held-out.ts'
+import { targetModules } from '../train/policy.ts'
+import { methodSettings, type Recipe } from '../train/recipe.ts'
+import { memoryParts, type MemoryPart } from './memory.ts'
+import { secondsOf, type Pace } from './pace.ts'
+import { addWork, batchWork, decodeWork, noWork, sizesOf, timesWork, updateWork, type BatchShape, type Sizes, type Work } from './work.ts'
+import { sampledSteps, shapesOf, tokensOf, withAnswers, type RowSample } from './workload.ts'
+
+export interface EstimateInput {
+  /** Every default filled in. */
+  readonly recipe: Recipe
+  readonly config: ModelConfig
+  readonly train: RowSample
+  readonly heldOut?: RowSample | undefined
+  /** The general set, on which every run measures forgetting. */
+  readonly general: readonly RenderedTree[]
+  readonly pace: Pace
+  /** Rank of the adapter that the run goes on from: the recipe does not say it. */
+  readonly rank?: number | undefined
+  /** Tokens of a sampled answer, where that is known. */
+  readonly answerTokens?: number | undefined
+}
+
+export interface TimePart {
+  readonly name: 'setup' | 'reference' | 'sampling' | 'training' | 'evaluation'
+  readonly seconds: number
+}
+
+export interface RunEstimate {
+  readonly steps: number
+  /** Trained on, as the run counts them. */
+  readonly tokens: number
+  readonly seconds: number
+  /** Of a step, sampling included. */
+  readonly secondsPerStep: number
+  /** Peak resident memory of the run's process, MiB. */
+  readonly memoryMb: number
+  readonly parts: readonly TimePart[]
+  readonly memory: readonly MemoryPart[]
+  readonly precision: Precision
+  readonly basis: EstimateBasis
+}
+
+/** What the estimate rests on. */
+export interface EstimateBasis {
+  /** Where the speed is from: runs that ended here, a short trial of this machine, or another machine's figures. */
+  readonly pace: Pace['source']
+  readonly rowsSampled: number
+  /** Where answers are sampled: the length that was taken for them. */
+  readonly answerTokens?: number
+}
+
+/** Sampled answers end before the limit: this share of it is taken where nothing is known. */
+const answerShare = 0.6
+
+/** What is to be known of the recipe for the work of its parts. */
+interface Plan {
+  readonly recipe: Recipe
+  readonly sizes: Sizes
+  readonly kind: 'sft' | 'pairs' | 'labelled' | 'prompts'
+  readonly reference: boolean
+  readonly groupSize: number
+  readonly iterations: number
+  /** Passes without gradients over each set of answers. */
+  readonly forwards: number
+  readonly answerTokens: number
+}
+
+/** Time and memory of a run of a recipe. Throws a UserError where the adapter's targets are no layers of the model. */
+export function estimateRun(input: EstimateInput): RunEstimate {
+  const { recipe, config, train, heldOut, general, pace } = input
+  const plan = planOf(input)
+  const steps = recipe.steps ?? Math.ceil(Math.ceil(train.rows / recipe.batch) * plan.iterations * recipe.epochs!)
+  const sampled = sampledSteps(train, recipe.batch)
+  const works = sampled.map((trees) => stepWork(plan, trees))
+  const mean = (of: (step: (typeof works)[number]) => Work): Work => timesWork(addWork(...works.map(of)), 1 / works.length)
+  // The last step of an epoch has what is left; on the mean a step has so many rows.
+  const share = recipe.steps === undefined ? Math.min(1, train.rows / recipe.batch / Math.ceil(train.rows / recipe.batch)) : 1
+  const evaluations = heldOut === undefined ? 0 : evaluationsOf(recipe, steps, Math.ceil(train.rows / recipe.batch) * plan.iterations)
+  const precision: Precision = recipe.base.precision === 'auto' ? 'int8' : recipe.base.precision
+  const seconds = (work: Work): number => secondsOf(work, { config, precision, pace })
+  const parts: TimePart[] = [
+    { name: 'setup', seconds: pace.factor * compileSeconds(plan, evaluations > 0) },
+    { name: 'reference', seconds: seconds(referenceWork(plan, train, heldOut)) },
+    { name: 'sampling', seconds: seconds(timesWork(mean(({ sampling }) => sampling), steps * share)) },
+    { name: 'training', seconds: seconds(timesWork(mean(({ training }) => training), steps * share)) },
+    { name: 'evaluation', seconds: seconds(addWork(timesWork(forwardWork(plan, shapesOf(general, { maxTokens: heldOutTokens })), 2), timesWork(heldOutWork(plan, heldOut), evaluations))) },
+  ]
+  const memory = memoryParts({ sizes: plan.sizes, precision, kind: plan.kind, prompt: longestPrompt(train), rows: recipe.batch * plan.groupSize, answerTokens: plan.answerTokens, batches: works.flatMap(({ shapes }) => shapes) })
+  const total = parts.reduce((sum, part) => sum + part.seconds, 0)
+  const stepping = parts.filter(({ name }) => name === 'training' || name === 'sampling').reduce((sum, part) => sum + part.seconds, 0)
+  const tokens = works.reduce((sum, step) => sum + step.tokens, 0) / works.length
+  return {
+    steps,
+    tokens: Math.round(tokens * steps * share),
+    seconds: total,
+    secondsPerStep: steps === 0 ? 0 : stepping / steps,
+    memoryMb: Math.round(memory.reduce((sum, { mb }) => sum + mb, 0)),
+    parts: parts.filter((part) => part.seconds > 0),
+    memory: memory.filter(({ mb }) => mb > 0),
+    precision,
+    basis: { pace: pace.source, rowsSampled: train.trees.length, ...(plan.kind === 'prompts' && { answerTokens: plan.answerTokens }) },
+  }
+}
+
+function planOf({ recipe, config, rank, answerTokens }: EstimateInput): Plan {
+  const method = methods[recipe.method]!
+  const settings = methodSettings(recipe) as Record<string, unknown>
+  const { adapter } = recipe
+  const sizes = sizesOf(config, adapter.type === 'none' ? undefined : { rank: rank ?? adapter.rank, modules: targetModules(config, adapter.targets) })
+  const reference = method.rows === 'sft' ? false : method.reference?.(settings) === true
+  if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, answerTokens: 0 }
+  const { groupSize, iterations, forward, maxNewTokens } = method.rollouts(settings)
+  return {
+    recipe, sizes, kind: 'prompts', reference, groupSize, iterations,
+    forwards: (forward === true || reference ? 1 : 0) + (reference ? 1 : 0),
+    answerTokens: Math.round(answerTokens ?? answerShare * maxNewTokens),
+  }
+}
+
+/** An optimizer step's work; where answers are sampled, its share of that of the set. */
+interface StepWork {
+  readonly sampling: Work
+  readonly training: Work
+  readonly tokens: number
+  readonly shapes: readonly BatchShape[]
+}
+
+function stepWork(plan: Plan, trees: readonly RenderedTree[]): StepWork {
+  const { recipe, sizes, kind, groupSize, iterations, forwards, answerTokens } = plan
+  const maxTokens = recipe.tokens_per_micro_batch
+  const learned = kind === 'prompts' ? withAnswers(trees, groupSize, answerTokens) : trees
+  const shapes = shapesOf(learned, { maxTokens, targets: recipe.method === 'reward' ? 'ends' : 'loss', split: kind === 'prompts' })
+  const update = addWork(...shapes.map((shape) => batchWork(sizes, shape, true)), updateWork(sizes))
+  const without = forwardWork(plan, shapes)
+  // KTO looks at answers that do not belong to their prompts, under the policy and under the reference.
+  const training = kind === 'labelled' ? addWork(update, timesWork(without, 2)) : addWork(update, timesWork(without, forwards / iterations))
+  const sampling = kind === 'prompts' ? timesWork(samplingWork(plan, trees, groupSize), 1 / iterations) : noWork
+  return { sampling, training, tokens: tokensOf(learned), shapes }
+}
+
+function forwardWork({ sizes }: Plan, shapes: readonly BatchShape[]): Work {
+  return addWork(noWork, ...shapes.map((shape) => batchWork(sizes, shape, false)))
+}
+
+/** Reading the prompts once each, and decoding all answers side by side. */
+function samplingWork(plan: Plan, trees: readonly RenderedTree[], groupSize: number): Work {
+  const lengths = trees.map(({ stem }) => stem.ids.length)
+  const prompt = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length)
+  const reading = forwardWork(plan, lengths.map((length) => ({ bins: 1, length, targets: 1 })))
+  return addWork(reading, decodeWork(plan.sizes, { rows: trees.length * groupSize, prompt, tokens: plan.answerTokens }))
+}
+
+function referenceWork(plan: Plan, ...sets: readonly (RowSample | undefined)[]): Work {
+  if (!plan.reference || plan.kind === 'prompts') return noWork
+  const maxTokens = Math.max(heldOutTokens, plan.recipe.tokens_per_micro_batch)
+  return addWork(noWork, ...sets.map((set) => (set === undefined ? noWork : wholeSet(plan, set, maxTokens))))
+}
+
+function wholeSet(plan: Plan, { rows, trees }: RowSample, maxTokens: number): Work {
+  return trees.length === 0 ? noWork : timesWork(forwardWork(plan, shapesOf(trees, { maxTokens })), rows / trees.length)
+}
+
+/** One measurement of the held-out rows. */
+function heldOutWork(plan: Plan, heldOut: RowSample | undefined): Work {
+  if (heldOut === undefined) return noWork
+  if (plan.kind === 'prompts') return timesWork(samplingWork(plan, heldOut.trees, 1), heldOut.rows / Math.max(1, heldOut.trees.length))
+  return timesWork(wholeSet(plan, heldOut, heldOutTokens), plan.kind === 'labelled' ? 3 : 1)
+}
+
+/** Before the first step, each `eval_every` steps or epoch, and at the end. */
+function evaluationsOf({ eval_every: every }: Recipe, steps: number, stepsPerEpoch: number): number {
+  return 1 + Math.ceil(steps / (every ?? Math.max(1, stepsPerEpoch)))
+}
+
+/** Seconds that it takes to build and compile a graph, for each layer of the model; and to start. */
+const compiling = { forward: 0.010, backward: 0.035, start: 0.8 }
+
+function compileSeconds({ sizes: { config }, kind, reference, forwards }: Plan, evaluates: boolean): number {
+  const forward = 2 + (evaluates ? 2 : 0) + (reference ? 1 : 0) + (forwards > 0 ? 1 : 0) + (kind === 'prompts' ? 1 : 0)
+  return compiling.start + config.layers * (compiling.backward + compiling.forward * forward)
+}
+
+function longestPrompt({ trees }: RowSample): number {
+  return trees.reduce((longest, { stem }) => Math.max(longest, stem.ids.length), 0)
+}

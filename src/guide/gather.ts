@@ -1,0 +1,165 @@
+/** Gathers what advice and estimates are made of: opens the model, reads the files, looks into finished runs. */
+import { dataKinds, type DataKind } from '../data/kinds.ts'
+import { readRows } from '../data/read.ts'
+import { renderTrees } from '../data/tree.ts'
+import type { AnyRow } from '../data/check-texts.ts'
+import { methods } from '../methods/index.ts'
+import type { ModelConfig } from '../models/config.ts'
+import { openModel } from '../models/open.ts'
+import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
+import { generalRows } from '../train/evaluator.ts'
+import { checkRecipe, type Recipe, type RecipeInput } from '../train/recipe.ts'
+import { renderOptions } from '../train/training-data.ts'
+import { advise, type Advice } from './advise.ts'
+import { fileFacts, heldOutFacts, variantsOf, type FileFacts } from './data-facts.ts'
+import type { SituationId } from './decision-table.ts'
+import { estimateRun, type RunEstimate } from './estimate.ts'
+import type { DataFacts, Facts, ModelFacts, StoreFacts } from './facts.ts'
+import { thisMachine } from './machine.ts'
+import { trainingMemory } from './memory.ts'
+import type { Pace } from './pace.ts'
+import { finishedRuns, runFacts } from './run-facts.ts'
+import { dataOfStore } from './store-data.ts'
+import type { RowSample } from './workload.ts'
+
+/** A file, and what recipes call it. */
+export interface NamedFile {
+  readonly path: string
+  readonly name: string
+  /** What recipes call the rows that are held out of it. */
+  readonly heldOut?: string | undefined
+}
+
+export interface AdviceRequest {
+  readonly files: readonly NamedFile[]
+  readonly heldOut?: NamedFile | undefined
+  readonly goal?: SituationId | undefined
+  /** What recipes call the model, and where it is; without a path it is not opened. */
+  readonly model: { readonly name: string; readonly path?: string | undefined }
+  readonly store?: StoreFacts | undefined
+  /** A folder of runs that have ended. */
+  readonly runs?: string | undefined
+  /** In place of what this machine has, MiB. */
+  readonly memoryMb?: number | undefined
+  /** Models that are to differ, where somebody says how many. */
+  readonly variants?: number | undefined
+  readonly pace: Pace
+}
+
+/** Advice, and what each of its runs will take, where the rows are there and the model was opened. */
+export interface FullAdvice {
+  readonly advice: Advice
+  readonly estimates: readonly (RunEstimate | null)[]
+}
+
+interface OpenedModel {
+  readonly config: ModelConfig
+  readonly tokenizer: Tokenizer
+  readonly fourBit: boolean
+}
+
+/** @throws UserError where a file or the model cannot be read */
+export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
+  const { model: { path } } = request
+  const model = path === undefined ? undefined : await open(path)
+  const facts = await gatherFacts(request, model)
+  const advice = advise(facts)
+  const estimates: (RunEstimate | null)[] = []
+  for (const { recipe, datasets } of advice.runs) {
+    const known = model !== undefined && datasets.length === 0
+    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, request.pace) : null)
+  }
+  return { advice, estimates }
+}
+
+export async function gatherFacts(request: AdviceRequest, model: OpenedModel | undefined): Promise<Facts> {
+  const { files, heldOut, goal, store, runs, memoryMb, variants, model: { name } } = request
+  const rendering = model === undefined ? {} : { endTokenIds: model.config.eosTokenIds }
+  const facts = async (file: NamedFile): Promise<FileFacts> => {
+    const found = await fileFacts(file.path, { name: file.name, tokenizer: model?.tokenizer, rendering })
+    return file.heldOut === undefined ? found : { ...found, facts: { ...found.facts, heldOut: file.heldOut } }
+  }
+  const read: FileFacts[] = []
+  for (const file of files) read.push(await facts(file))
+  const data = files.length === 0 && store !== undefined ? dataOfStore(store) : read.map((file) => file.facts)
+  const held = heldOut === undefined ? undefined : heldOutFacts(await facts(heldOut), read)
+  return {
+    data, machine: thisMachine(memoryMb), model: modelFacts(name, model),
+    variants: variants ?? Math.max(variantsOf(read), files.length === 0 ? store?.variants ?? 1 : 1),
+    runs: runs === undefined ? [] : (await finishedRuns(runs)).map(runFacts),
+    ...(goal !== undefined && { goal }),
+    ...(held !== undefined && { heldOut: held }),
+    ...(store !== undefined && { store }),
+    ...(model !== undefined && { memoryMb: memoryOf(model.config, data) }),
+  }
+}
+
+function modelFacts(name: string, model: OpenedModel | undefined): ModelFacts {
+  return { name, ...(model !== undefined && { config: model.config, fourBit: model.fourBit }) }
+}
+
+function memoryOf(config: ModelConfig, data: readonly DataFacts[]): NonNullable<Facts['memoryMb']> {
+  const longest = Math.max(128, ...data.map(({ lengths }) => lengths?.longest ?? 0))
+  const of = (precision: 'f32' | 'int8' | 'nf4'): number => trainingMemory(config, precision, Math.min(longest, config.maxPositions))
+  return { f32: of('f32'), int8: of('int8'), fourBit: of('nf4') }
+}
+
+async function open(path: string): Promise<OpenedModel> {
+  const model = await openModel(path)
+  const { config, tokenizer, tensors } = model
+  const fourBit = [...tensors.values()].some(({ dtype }) => dtype.startsWith('Q4_'))
+  model.close()
+  return { config, tokenizer, fourBit }
+}
+
+/** The recipe with the files' paths in place of their names. */
+function withPaths(recipe: RecipeInput, { files, heldOut }: AdviceRequest): RecipeInput {
+  const paths = new Map([...files, ...(heldOut === undefined ? [] : [heldOut])].map(({ name, path }) => [name, path]))
+  const held = recipe.eval === undefined ? undefined : paths.get(recipe.eval)
+  const names = [recipe.data].flat() as string[]
+  const { eval: _, keep: __, ...rest } = recipe
+  return { ...rest, data: names.map((name) => paths.get(name) ?? name), ...(held !== undefined && { eval: held }) }
+}
+
+export interface EstimateRequest {
+  /** With paths of this machine in the place of names; `output` is not looked at. */
+  readonly recipe: RecipeInput
+  readonly modelPath: string
+  readonly pace: Pace
+  readonly rank?: number | undefined
+  readonly answerTokens?: number | undefined
+}
+
+/** @throws UserError where the recipe is wrong or its files cannot be read */
+export async function estimateRecipe({ recipe, modelPath, pace, rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
+  return estimateOf(recipe, await open(modelPath), pace, { rank, answerTokens })
+}
+
+async function estimateOf(
+  input: RecipeInput, { config, tokenizer }: OpenedModel, pace: Pace, known: Pick<EstimateRequest, 'rank' | 'answerTokens'> = {},
+): Promise<RunEstimate> {
+  const recipe = checkRecipe(input, methods)
+  const train = await sampleData(recipe, recipe.data, tokenizer, config)
+  const heldOut = recipe.eval === undefined ? undefined : await sampleData(recipe, [{ path: recipe.eval, weight: 1 }], tokenizer, config)
+  const general = await generalRows(tokenizer, renderOptions(recipe, config), recipe.max_length)
+  return estimateRun({ recipe, config, train, heldOut, general, pace, ...known })
+}
+
+/** Rows of a file that are rendered: their lengths stand for those of the others. */
+const sampledRows = 512
+
+async function sampleData(recipe: Recipe, sources: Recipe['data'], tokenizer: Tokenizer, config: ModelConfig): Promise<RowSample> {
+  const kind = dataKinds[methods[recipe.method]!.rows] as DataKind<AnyRow>
+  const options = { ...renderOptions(recipe, config), maxLength: recipe.max_length }
+  let total = 0
+  const trees = []
+  for (const { path, weight } of sources) {
+    const rows = await readRows(path, kind.rows)
+    const stride = Math.max(1, rows.length / sampledRows)
+    const some = Array.from({ length: Math.ceil(rows.length / stride) }, (_, i) => rows[Math.floor(i * stride)]!)
+    const rendered = renderTrees(some, kind.render, tokenizer, options)
+    trees.push(...rendered.trees)
+    total += Math.round((rows.length * weight * rendered.trees.length) / some.length)
+  }
+  return { rows: total, trees }
+}

@@ -1,0 +1,137 @@
+/** Recipes for each row of the decision table, filled in for the data that is there. */
+import type { RecipeInput } from '../train/recipe.ts'
+import type { SituationId } from './decision-table.ts'
+import type { DataFacts, Facts } from './facts.ts'
+import { countOf, labelsOf, plateauRun, usableMemory, type Finding } from './situation.ts'
+
+/** A run that is advised; several are to be done in their order. */
+export interface PlannedRun {
+  readonly title: string
+  readonly recipe: RecipeInput
+}
+
+type Method = 'sft' | 'dpo' | 'kto' | 'reward' | 'ppo' | 'grpo'
+
+/** Learning rates of adapters that were tried in examples/, with a model of this width; wider ones take less. */
+const tried: { readonly width: number; readonly rates: Readonly<Record<Method, number>> } = {
+  width: 576, rates: { sft: 1e-3, dpo: 5e-5, kto: 1e-4, reward: 2e-4, ppo: 2e-4, grpo: 3e-4 },
+}
+
+/** The runs for a situation; none where its data are not there. */
+export function planRuns(facts: Facts, { situation, data }: Finding): PlannedRun[] {
+  const build: Readonly<Record<SituationId, () => PlannedRun[]>> = {
+    'domain': () => demonstrations(facts, data),
+    'format': () => demonstrations(facts, data),
+    'forgetting': () => demonstrations(facts, data),
+    'limited-compute': () => demonstrations(facts, data, { base: { precision: fourBits(facts) } }),
+    'variants': () => data.flatMap((file, i) => demonstrations(facts, [file], { output: `runs/variant-${i + 1}` })),
+    'pairs': () => run(facts, 'dpo', data, { dpo: { beta: 0.1 } }),
+    'cold-start': () => thumbs(facts, data),
+    'logs': () => thumbs(facts, data),
+    'safety': () => rewardAndPpo(facts, data),
+    'reasoning': () => verified(facts, data),
+  }
+  return situation === null ? [] : build[situation]()
+}
+
+function demonstrations(facts: Facts, data: readonly DataFacts[], more: Partial<RecipeInput> = {}): PlannedRun[] {
+  const rows = countOf(data)
+  return run(facts, 'sft', data, { epochs: rows < 300 ? 3 : rows < 5000 ? 2 : 1, ...more })
+}
+
+/** KTO wants weight times count of the two thumbs within a third of each other: the rarer one weighs more. */
+function thumbs(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
+  const { up, down } = labelsOf(data)
+  if (up === 0 || down === 0) return []
+  const weight = Math.round((10 * Math.max(up, down)) / Math.min(up, down)) / 10
+  const uneven = weight > 4 / 3
+  return run(facts, 'kto', data, {
+    batch: 16, kto: { beta: 0.1, ...(uneven && { [up < down ? 'desirable_weight' : 'undesirable_weight']: weight }) },
+  })
+}
+
+function verified(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
+  const [first] = data
+  if (first?.check === undefined) return []
+  const { field, compare } = first.check
+  const reference = `{{item.${field}}}`
+  const reward = compare === 'number' ? { type: 'number', reference }
+    : { type: 'string_check', name: 'exact', input: '{{sample.output_text}}', reference, operation: 'eq' }
+  return run(facts, 'grpo', data.filter(({ check }) => check?.field === field), { batch: 4, grpo: { reward, group_size: 8, max_new_tokens: 128 } })
+}
+
+/** A reward model of all pairs, then PPO on the prompts: those that are there, or the pairs' own. */
+function rewardAndPpo(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
+  const pairs = data.filter(({ kind }) => kind === 'pairs')
+  const prompts = data.filter(({ kind }) => kind === 'prompts')
+  if (pairs.length === 0) return []
+  const models = pairs.length === 1 ? run(facts, 'reward', pairs, { output: 'runs/reward' })
+    : pairs.flatMap((file, i) => run(facts, 'reward', [file], { output: `runs/reward-${i + 1}` }))
+  const reward = models.map(({ recipe }, i) => ({
+    name: models.length === 1 ? 'preference' : `objective-${i + 1}`, weight: 1 / models.length,
+    grader: { type: 'reward_model', adapter: `${recipe.output!}/adapter` },
+  }))
+  const ppo = prompts.length === 0 ? [] : run(facts, 'ppo', prompts, { batch: 16, ppo: { reward, max_new_tokens: 128, temperature: 1, iterations: 2, kl_coef: 0.05 } })
+  return [...models, ...ppo]
+}
+
+const titles: Readonly<Record<Method, string>> = {
+  sft: 'Supervised fine-tuning of an adapter', dpo: 'DPO on the pairs', kto: 'KTO on the thumbs', reward: 'A reward model of the pairs',
+  ppo: 'PPO by the reward model', grpo: 'GRPO by the right answers',
+}
+
+function run(facts: Facts, method: Method, data: readonly DataFacts[], more: Partial<RecipeInput>): PlannedRun[] {
+  if (data.length === 0) return []
+  const { model, heldOut } = facts
+  const width = model.config?.hiddenSize ?? tried.width
+  const kind = data[0]!.kind
+  const held = heldOut?.kind === kind ? heldOut.name : data.length === 1 ? data[0]!.heldOut : undefined
+  const begin = method === 'reward' ? undefined : initialAdapter(facts, method)
+  const names = data.map(({ name }) => name)
+  const recipe: RecipeInput = {
+    model: model.name,
+    method,
+    data: names.length === 1 ? names[0]! : names,
+    ...(held !== undefined && { eval: held }),
+    adapter: begin === undefined ? { type: 'lora', rank: 8, alpha: 16, targets: 'all-linear' } : { type: 'lora', init: begin },
+    base: { precision: precisionFor(facts) },
+    optimizer: { lr: rounded(tried.rates[method] * Math.min(1, tried.width / width)) },
+    schedule: { name: 'cosine', warmup: method === 'sft' ? 0.03 : 0.1 },
+    batch: 8,
+    epochs: 1,
+    max_length: maxLength(facts, data),
+    ...(held !== undefined && { keep: 'best' as const }),
+    output: `runs/${method}`,
+    ...more,
+  }
+  return [{ title: titles[method], recipe }]
+}
+
+/** Preferences go on from what was learned before: the newest adapter of an earlier stage. */
+function initialAdapter(facts: Facts, method: Method): string | undefined {
+  if (method === 'sft') return undefined
+  return (plateauRun(facts) ?? facts.runs.findLast((it) => it.method === 'sft'))?.output
+}
+
+/** What fits: `auto` where eight bits do. */
+function precisionFor(facts: Facts): 'auto' | 'int4' | 'nf4' {
+  const { memoryMb, machine } = facts
+  return memoryMb !== undefined && memoryMb.int8 > usableMemory * machine.memoryMb ? fourBits(facts) : 'auto'
+}
+
+/** A base that comes in four bits keeps its values in int4; NF4 would round them a second time. */
+function fourBits({ model }: Facts): 'int4' | 'nf4' {
+  return model.fourBit === true ? 'int4' : 'nf4'
+}
+
+/** Room for the longest row, as far as the model goes. */
+function maxLength({ model }: Facts, data: readonly DataFacts[]): number {
+  const longest = Math.max(...data.map(({ lengths }) => (lengths?.longest ?? 1024) * (lengths?.basis === 'characters' ? 2 : 1)))
+  const room = [128, 256, 512, 1024, 2048, 4096, 8192].find((length) => length >= longest) ?? 8192
+  return Math.min(room, model.config?.maxPositions ?? room)
+}
+
+/** To two significant digits. */
+function rounded(rate: number): number {
+  return Number(rate.toPrecision(2))
+}

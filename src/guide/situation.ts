@@ -1,0 +1,179 @@
+/** Which row of the decision table a team is in, and why. */
+import type { DataKindName } from '../data/kinds.ts'
+import type { SituationId } from './decision-table.ts'
+import type { DataFacts, Facts, RunFacts } from './facts.ts'
+
+export interface Finding {
+  /** null: there is nothing to learn from yet. */
+  readonly situation: SituationId | null
+  /** In plain words, with the numbers. */
+  readonly reasons: readonly string[]
+  /** What is learned from now. */
+  readonly data: readonly DataFacts[]
+}
+
+/** Fewer rows than this are no signal. */
+const leastRows = 10
+/** So much of the machine's memory may be taken. */
+export const usableMemory = 0.85
+/** As many stored answers make a log. */
+const logSize = 1000
+
+/** The first rule that fits, in the order of the headline path: demonstrations, then preferences, then reinforcement. */
+export function findSituation(facts: Facts): Finding {
+  const found = goalOf(facts) ?? forgettingOf(facts) ?? plateauOf(facts) ?? objectivesOf(facts) ?? demonstrationsOf(facts) ?? pairsOf(facts) ?? thumbsOf(facts) ??
+    reasoningOf(facts)
+  return found ?? { situation: null, reasons: [nothing(facts)], data: [] }
+}
+
+/** Rows of a kind, as many as are worth it. */
+export function rowsOf({ data }: Facts, kind: DataKindName): DataFacts[] {
+  return data.filter((file) => file.kind === kind && file.rows >= leastRows)
+}
+
+export function countOf(data: readonly DataFacts[]): number {
+  return data.reduce((sum, { rows }) => sum + rows, 0)
+}
+
+const kindOfGoal: Readonly<Record<SituationId, readonly DataKindName[]>> = {
+  'domain': ['sft'], 'format': ['sft'], 'limited-compute': ['sft'], 'variants': ['sft'], 'forgetting': ['sft'],
+  'cold-start': ['labelled'], 'logs': ['labelled'], 'pairs': ['pairs'], 'safety': ['pairs', 'prompts'], 'reasoning': ['prompts'],
+}
+
+function goalOf(facts: Facts): Finding | undefined {
+  const { goal } = facts
+  if (goal === undefined) return undefined
+  const data = kindOfGoal[goal].flatMap((kind) => rowsOf(facts, kind))
+  return { situation: goal, reasons: [`This is the goal that you named. ${inventory(facts)}`], data }
+}
+
+function forgettingOf(facts: Facts): Finding | undefined {
+  const data = rowsOf(facts, 'sft')
+  const run = facts.runs.find((it) => it.forgets && it.adapter === 'none')
+  if (run === undefined || data.length === 0) return undefined
+  return {
+    situation: 'forgetting', data,
+    reasons: [`${run.name} trained every weight, and its loss on general questions rose by ${percent(run.generalChange ?? 0)}: the model forgets what it knew.`,
+      'With an adapter the base stays as it is and can be had back by taking the adapter off.'],
+  }
+}
+
+const offline = ['dpo', 'kto']
+
+/** A preference run whose held-out measure no longer moves. */
+export function plateauRun({ runs }: Pick<Facts, 'runs'>): RunFacts | undefined {
+  return runs.findLast(({ method, plateau }) => plateau && offline.includes(method))
+}
+
+function plateauOf(facts: Facts): Finding | undefined {
+  const run = plateauRun(facts)
+  if (run === undefined) return undefined
+  const reasons = [`${run.name} (${run.method.toUpperCase()}) stopped getting better on held-out rows before it ended: the offline method has plateaued.`]
+  const [prompts, pairs] = [verifiable(facts), rowsOf(facts, 'pairs')]
+  if (prompts.length > 0) {
+    return { situation: 'reasoning', data: prompts, reasons: [...reasons, `${countOf(prompts)} prompts have an answer that a program can check.`] }
+  }
+  if (pairs.length === 0) return undefined
+  return {
+    situation: 'safety', data: [...pairs, ...rowsOf(facts, 'prompts')],
+    reasons: [...reasons, `${countOf(pairs)} preference pairs are enough to begin a reward model with.`],
+  }
+}
+
+/** Several files of pairs, each judged by something else, and prompts to answer. */
+function objectivesOf(facts: Facts): Finding | undefined {
+  const [pairs, prompts] = [rowsOf(facts, 'pairs'), rowsOf(facts, 'prompts')]
+  if (pairs.length < 2 || prompts.length === 0 || demonstrationsAreDue(facts)) return undefined
+  return {
+    situation: 'safety', data: [...pairs, ...prompts],
+    reasons: [`${pairs.length} sets of preference pairs (${names(pairs)}) are as many objectives, to be weighed against each other.`,
+      `${countOf(prompts)} prompts are there to be answered under their reward.`],
+  }
+}
+
+function demonstrationsAreDue(facts: Facts): boolean {
+  return rowsOf(facts, 'sft').length > 0 && !facts.runs.some(({ method }) => method === 'sft')
+}
+
+const forms = {
+  json: 'JSON', fields: 'lines of the form “Field: value”', labels: 'one of a few short labels',
+} as const
+
+function demonstrationsOf(facts: Facts): Finding | undefined {
+  const data = rowsOf(facts, 'sft')
+  const preferences = [...rowsOf(facts, 'pairs'), ...rowsOf(facts, 'labelled'), ...verifiable(facts)]
+  if (data.length === 0 || (!demonstrationsAreDue(facts) && preferences.length > 0)) return undefined
+  const first = `${countOf(data)} rows show answers as they should be${preferences.length > 0 ? ', and nothing was trained on them yet: preferences come after' : ''}.`
+  const { memoryMb, machine, variants } = facts
+  if (variants > 1) {
+    return { situation: 'variants', data, reasons: [first, `${variants} models are asked for that answer the same prompts in different ways.`] }
+  }
+  if (memoryMb !== undefined && memoryMb.int8 > usableMemory * machine.memoryMb) {
+    return {
+      situation: 'limited-compute', data,
+      reasons: [first, `Training over a base in 8 bits takes about ${memoryMb.int8} MB, and this machine has ${machine.memoryMb} MB.`],
+    }
+  }
+  const form = data[0]?.form
+  if (form !== undefined && data.every((file) => file.form === form)) {
+    return { situation: 'format', data, reasons: [first, `Nearly all answers are ${forms[form]}: what is to be learned is a form.`] }
+  }
+  return { situation: 'domain', data, reasons: [first, 'The answers have no form in common: what is to be learned is what they say.'] }
+}
+
+function pairsOf(facts: Facts): Finding | undefined {
+  const data = rowsOf(facts, 'pairs')
+  if (data.length === 0) return undefined
+  return { situation: 'pairs', data, reasons: [`${countOf(data)} pairs say which of two answers is better.`] }
+}
+
+function thumbsOf(facts: Facts): Finding | undefined {
+  const data = rowsOf(facts, 'labelled')
+  if (data.length === 0) return undefined
+  const { up, down } = labelsOf(data)
+  const first = `${up + down} answers have a thumb (${up} up, ${down} down), and no two were compared.`
+  const { store } = facts
+  if (store !== undefined && (store.foreign > 0 || store.completions >= logSize)) {
+    return { situation: 'logs', data, reasons: [first, `They come from a log of ${store.completions} answers: nobody has to annotate anything.`] }
+  }
+  return { situation: 'cold-start', data, reasons: [first] }
+}
+
+export function labelsOf(data: readonly DataFacts[]): { up: number; down: number } {
+  return data.reduce(({ up, down }, { labels }) => ({ up: up + (labels?.up ?? 0), down: down + (labels?.down ?? 0) }), { up: 0, down: 0 })
+}
+
+function reasoningOf(facts: Facts): Finding | undefined {
+  const data = verifiable(facts)
+  if (data.length === 0) return undefined
+  const { field } = data[0]!.check!
+  return {
+    situation: 'reasoning', data,
+    reasons: [`${countOf(data)} prompts have the right answer beside them (“${field}”): a program can tell whether an answer is right.`],
+  }
+}
+
+function verifiable(facts: Facts): DataFacts[] {
+  return rowsOf(facts, 'prompts').filter(({ check }) => check !== undefined)
+}
+
+function nothing(facts: Facts): string {
+  const prompts = facts.data.filter(({ kind }) => kind === 'prompts')
+  if (prompts.length > 0) {
+    return `${countOf(prompts)} prompts are there, but nothing says what a good answer is: no answers, no thumbs, and no field with the right result.`
+  }
+  return `There is nothing to learn from yet. ${inventory(facts)}`
+}
+
+function inventory({ data, store }: Facts): string {
+  if (data.length > 0) return `There are ${data.map(({ name, rows, kind }) => `${rows} rows (${kind}) in ${name}`).join(', ')}.`
+  return store === undefined ? 'No data were named.' : `${store.completions} answers are stored, and too little was said of them.`
+}
+
+function names(data: readonly DataFacts[]): string {
+  return data.map(({ name }) => name).join(', ')
+}
+
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(0)}%`
+}
