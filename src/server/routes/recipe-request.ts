@@ -47,9 +47,9 @@ function rewardOf(recipe: Recipe): unknown {
 
 /** What a recipe says beyond what follows from its model, data and method. */
 function changesOf(recipe: Recipe): Block {
-  const { model, method, data, eval: heldOut, adapter, seed, epochs, output } = recipe
+  const { model, method, data, eval: heldOut, adapter, seed, epochs } = recipe
   const reward = rewardOf(recipe)
-  const said = { model, method, data, eval: heldOut, seed, epochs, output, ...(reward !== undefined && { [method]: { reward } }) }
+  const said = { model, method, data, eval: heldOut, seed, epochs, ...(reward !== undefined && { [method]: { reward } }) }
   const defaults = (rank?: number): Recipe => checkRecipe({ ...said, adapter: { rank, init: adapter.init } } as RecipeInput, methods)
   // Other defaults follow from the rank.
   const { adapter: shaped, ...plain } = defaults(adapter.rank)

@@ -103,8 +103,9 @@ test('a recipe of another machine: its model and files are named by the API\'s n
 
 test('a dataset brings its held-out rows along; a job that goes on from an adapter leaves its shape as it is', async (t) => {
   const server = await serveFake(t)
-  for (let i = 0; i < 20; i++) {
-    const answer = await server.client.chat.completions.create({ model: 'tiny-llama', messages: [{ role: 'user', content: `question ${i}: ${'abcdefghijklmnopqrst'[i]!.repeat(9)}` }], max_tokens: 2 })
+  for (let i = 0; i < 40; i++) {
+    const content = `question ${i}: ${String.fromCodePoint(0x4e00 + i).repeat(9)}`
+    const answer = await server.client.chat.completions.create({ model: 'tiny-llama', messages: [{ role: 'user', content }] })
     await server.post('/v1/feedback', { completion_id: answer.id, name: 'thumbs', value: i % 2 === 0 })
   }
   assert.equal((await server.post('/v1/datasets', { name: 'thumbs', kind: 'labelled', eval_fraction: 0.2 })).status, 201)
@@ -116,7 +117,8 @@ test('a dataset brings its held-out rows along; a job that goes on from an adapt
 
   await server.fetch('/v1/aliases/bot', { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"adapter": null}' })
   const job = await server.client.fineTuning.jobs.create({ ...request, method: { type: 'kto' }, posttrain: { alias: 'bot', recipe: { steps: 1 }, base: { precision: 'f32' } } } as never)
-  const { fine_tuned_model: adapter } = await jobEnd(server.client, job.id)
+  const { fine_tuned_model: adapter, error } = await jobEnd(server.client, job.id)
+  assert.equal(error, null)
   await server.fetch('/v1/aliases/bot', { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ adapter }) })
   const text = await render(server, { ...request, model: 'bot' })
   assert.match(text.yaml, /^model: bot$/m)
@@ -134,12 +136,12 @@ test('what is wrong is named at its line: YAML, recipe, files, and what no job c
   const cases: Readonly<Record<string, readonly string[]>> = {
     [`${minimal}batch: [1\n`]: ['5:1 [] not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
     [`${minimal}bacth: 4\nadapter:\n  rank: 0\n`]: ['6:3 [adapter.rank] adapter.rank must be greater than 0, got 0', '4:1 [bacth] unknown key bacth; did you mean batch?'],
-    'model: tiny-llama\nmethod: sft\nbatch: 0\ndata: file-none\n': ['4:1 [data] invalid training_file: file-none does not exist', '3:1 [batch] batch must be greater than 0, got 0'],
+    'model: tiny-llama\nmethod: sft\nbatch: 0\ndata: file-none\n': ['4:1 [data] invalid data: file-none does not exist', '3:1 [batch] batch must be greater than 0, got 0'],
     'method: sft\n': ['null:null [model] model is missing', 'null:null [data] data is missing'],
     [`${minimal}output: runs/mine\n`]: ['4:1 [output] output cannot be set in a request; what can be is adapter, base, optimizer, schedule, batch, epochs, steps, max_length, shuffle, stop, keep, eval_every, checkpoint, threads, tokens_per_micro_batch, sft'],
     [`${minimal}adapter: {type: none}\n`]: ['4:11 [adapter.type] adapter.type: a job trains an adapter; full fine-tuning is for `posttrain train`'],
     [`${minimal}adapter: {init: pissa}\n`]: ['4:11 [adapter.init] adapter.init: pissa is for `posttrain train`'],
-    [`${minimal}batch: 5000\n`]: ['4:1 [batch] method.supervised.hyperparameters.batch_size: must be "auto" or a number in range, got 5000'],
+    [`${minimal}batch: 5000\n`]: ['4:1 [batch] batch: Too big: expected number to be <=4096, got 5000'],
     [minimal.replace('sft', 'reward')]: ['2:1 [method] method: a reward model is trained by `posttrain train`, not by a job'],
     [`${minimal.replace('sft', 'grpo')}grpo:\n  reward: {type: string_chek}\n`]: ['5:3 [grpo.reward] grader.type: there is no grader of type "string_chek"; did you mean "string_check"?'],
     [`model: tiny-llama\nmethod: sft\ndata: [${data}, ${data}]\n`]: ['3:1 [data] data: a job learns from one file or dataset'],

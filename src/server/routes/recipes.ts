@@ -99,6 +99,8 @@ function issuesOf(error: unknown, origin: Origin): readonly RecipeIssue[] {
   if (error instanceof RecipeError) return error.issues
   if (!(error instanceof ApiError) || error.status >= 500) throw error
   const { method } = origin.value as { readonly method?: unknown }
-  const key = recipeKeyOf(error.options.param ?? '', String(method))
-  return [{ place: origin.place(key.split('.')), key, message: error.message.replaceAll(/\bposttrain\.(?:recipe\.)?/g, '') }]
+  const { param = '' } = error.options
+  const key = recipeKeyOf(param, String(method))
+  const message = param === '' ? error.message : error.message.replaceAll(param, key)
+  return [{ place: origin.place(key.split('.')), key, message: message.replaceAll(/\bposttrain\.(?:recipe\.)?/g, '') }]
 }
