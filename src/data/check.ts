@@ -2,7 +2,7 @@ import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import { LengthCheck, type LengthOptions, type TokenStatistics } from './check-lengths.ts'
 import { TextCheck, type AnyRow, type Finding } from './check-texts.ts'
 import { dataKindOf, dataKinds, type DataKind, type DataKindName } from './kinds.ts'
-import { parseRows } from './read.ts'
+import { nameOf, parseRows, type DataFile } from './read.ts'
 
 /** What is in a data file, and what is wrong with it, in the order of its lines. */
 export interface DataReport {
@@ -32,7 +32,7 @@ export interface DataReport {
  * Checks a data file row by row. With a tokenizer also lengths, masks and cuts are checked, as training makes them.
  * Throws a UserError only where the file as a whole cannot be read.
  */
-export async function checkData(file: string, tokenizer?: Tokenizer, options: LengthOptions = {}): Promise<DataReport> {
+export async function checkData(file: DataFile, tokenizer?: Tokenizer, options: LengthOptions = {}): Promise<DataReport> {
   const data = (await dataKindOf(file)) ?? 'sft'
   const dataKind = dataKinds[data] as DataKind<AnyRow>
   const { kind, entries } = await parseRows(file, dataKind.rows)
@@ -43,7 +43,7 @@ export async function checkData(file: string, tokenizer?: Tokenizer, options: Le
   const failed = new Set(findings.filter(({ severity }) => severity === 'error').map(({ where }) => where))
   const { truncated = 0, dropped = 0 } = lengths ?? {}
   return {
-    file,
+    file: nameOf(file),
     kind: kind?.name,
     data,
     rows: entries.length,

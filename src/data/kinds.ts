@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseRows } from './read.ts'
+import { parseRows, type DataFile } from './read.ts'
 import { detectKind, labelRowKinds, pairRowKinds, promptRowKinds, sftRowKinds, type RowKind } from './rows.ts'
 import { renderLabelled, renderPair, renderQuestion, renderSft, type Render } from './tree.ts'
 
@@ -26,7 +26,7 @@ export type DataKindName = keyof typeof dataKinds
  * What the rows of a file are for, by the fields of the first row that has a known shape; undefined where none has.
  * Throws a UserError where the file cannot be read.
  */
-export async function dataKindOf(file: string): Promise<DataKindName | undefined> {
+export async function dataKindOf(file: DataFile): Promise<DataKindName | undefined> {
   const anyObject = { name: 'any', fields: [], schema: z.looseObject({}), example: '{}' }
   const { entries } = await parseRows<object>(file, [anyObject])
   for (const entry of entries) {

@@ -13,6 +13,17 @@ export interface Located<Row> {
   readonly row: Row
 }
 
+/** A file whose name is not its path: what was uploaded lies under the digest of its content. */
+export interface NamedFile {
+  readonly path: string
+  /** As rows and errors name it. */
+  readonly name: string
+  /** `.jsonl`, `.json`, `.csv` …: what it is read as. */
+  readonly extension: string
+}
+
+export type DataFile = string | NamedFile
+
 /** A row that cannot be used, and why. */
 export interface Fault {
   readonly where: string
@@ -33,7 +44,7 @@ export interface ParsedFile<Row> {
  * `kinds` are the shapes that the caller can use; all rows are of one of them.
  * Throws a UserError for the first row that is malformed or of another kind than those before it.
  */
-export async function readRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<Located<Row>[]> {
+export async function readRows<Row>(file: DataFile, kinds: readonly RowKind<Row>[]): Promise<Located<Row>[]> {
   const { entries } = await parseRows(file, kinds)
   return entries.map(entry => {
     if ('row' in entry) return entry
@@ -42,9 +53,9 @@ export async function readRows<Row>(file: string, kinds: readonly RowKind<Row>[]
 }
 
 /** As `readRows`, with what is wrong with each row in its place. Throws only where the file as a whole cannot be read. */
-export async function parseRows<Row>(file: string, kinds: readonly RowKind<Row>[]): Promise<ParsedFile<Row>> {
+export async function parseRows<Row>(file: DataFile, kinds: readonly RowKind<Row>[]): Promise<ParsedFile<Row>> {
   const values = await readValues(file)
-  if (values.length === 0) throw new UserError(`${file}: there are no rows in it.`, { exitCode: 2 })
+  if (values.length === 0) throw new UserError(`${nameOf(file)}: there are no rows in it.`, { exitCode: 2 })
   const parser = new RowParser(kinds)
   const entries = values.map((entry) => parser.parse(entry))
   return { kind: parser.kind, entries }
@@ -92,41 +103,46 @@ function unknownKind<Row>(value: object, kinds: readonly RowKind<Row>[]): string
   return `the row has ${has}${slip === undefined ? '' : ` (${slip})`}; a row looks like ${kinds.map(kind => kind.example).join(' or ')}`
 }
 
+/** What a file is called. */
+export function nameOf(file: DataFile): string {
+  return typeof file === 'string' ? file : file.name
+}
+
 /** The rows of a data file as they stand there. Throws a UserError where the file as a whole cannot be read. */
-export async function readValues(file: string): Promise<Parsed<unknown>[]> {
-  if (!existsSync(file)) throw new UserError(`${file}: there is no such file.`, { exitCode: 2 })
-  if (statSync(file).isDirectory()) throw new UserError(`${file}: is a directory; give a data file in it.`, { exitCode: 2 })
-  const extension = extname(file).toLowerCase()
+export async function readValues(file: DataFile): Promise<Parsed<unknown>[]> {
+  const { path, name, extension } = typeof file === 'string' ? { path: file, name: file, extension: extname(file).toLowerCase() } : file
+  if (!existsSync(path)) throw new UserError(`${name}: there is no such file.`, { exitCode: 2 })
+  if (statSync(path).isDirectory()) throw new UserError(`${name}: is a directory; give a data file in it.`, { exitCode: 2 })
   switch (extension) {
     case '.jsonl':
     case '.ndjson':
-      return jsonLines(await readText(file), file)
+      return jsonLines(await readText(path, name), name)
     case '.json': {
-      const text = await readText(file)
-      return text.trimStart().startsWith('[') ? jsonArray(text, file) : jsonLines(text, file)
+      const text = await readText(path, name)
+      return text.trimStart().startsWith('[') ? jsonArray(text, name) : jsonLines(text, name)
     }
     case '.csv':
-      return csvRows(await readText(file), file)
+      return csvRows(await readText(path, name), name)
     case '.parquet': {
-      const rows = await readParquet(await readFile(file), file)
-      return rows.map((row, index) => ({ where: `${file}[${index}]`, row }))
+      const rows = await readParquet(await readFile(path), name)
+      return rows.map((row, index) => ({ where: `${name}[${index}]`, row }))
     }
     default:
       throw new UserError(
-        `${file}: data is read from .jsonl, .json, .csv and .parquet files, not from "${extension}".`,
+        `${name}: data is read from .jsonl, .json, .csv and .parquet files, not from "${extension}".`,
         { exitCode: 2 },
       )
   }
 }
 
 /** UTF-8, a byte order mark removed. */
-async function readText(file: string): Promise<string> {
-  const bytes = await readFile(file)
+async function readText(path: string, name: string): Promise<string> {
+  const bytes = await readFile(path)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
     const line = invalidLine(bytes)
-    throw new UserError(`${file}:${line}: this line is not UTF-8. Save the file as UTF-8.`, { exitCode: 2, cause: error })
+    throw new UserError(`${name}:${line}: this line is not UTF-8. Save the file as UTF-8.`, { exitCode: 2, cause: error })
   }
 }
 

@@ -23,7 +23,17 @@ export interface DatasetReport {
   readonly near_duplicates: number
   /** Rows moved to where the same, or nearly the same, prompt of another conversation is. */
   readonly leakage: { readonly moved: number; readonly groups: number }
+  /** Of a version that was made by editing another one (dataset-edits.ts): how many rows. */
+  readonly edits?: EditCounts & { readonly from: string }
   readonly warnings: readonly string[]
+}
+
+/** Rows by what became of them. */
+export interface EditCounts {
+  readonly rewritten: number
+  readonly relabelled: number
+  readonly moved: number
+  readonly removed: number
 }
 
 const listedConflicts = 100
@@ -69,7 +79,7 @@ function warningsOf(spec: DatasetSpec, { rows, splits, labels, leakage }: Omit<D
   return labels === undefined ? warnings : [...warnings, ...balanceWarnings(labels.train)]
 }
 
-function balanceWarnings({ up, down }: { readonly up: number; readonly down: number }): string[] {
+export function balanceWarnings({ up, down }: { readonly up: number; readonly down: number }): string[] {
   if (up === 0 || down === 0) return [`All ${up + down} rows to train on are thumbs ${up === 0 ? 'down' : 'up'}: KTO learns from both`]
   if (Math.max(up, down) <= mostUneven * Math.min(up, down)) return []
   return [`${up} thumbs up and ${down} down are far apart: weigh the rarer ones (kto.desirable_weight, kto.undesirable_weight)`]

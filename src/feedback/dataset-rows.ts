@@ -29,19 +29,26 @@ export interface Candidate {
   readonly question: string
 }
 
-export type Outcome = Candidate | { readonly drop: DropReason }
+/** What became no row, and why. */
+export interface Drop {
+  readonly drop: DropReason
+  readonly completionId: string
+  readonly feedbackId: string | null
+}
+
+export type Outcome = Candidate | Drop
 
 /** The rows that a dataset could have, the newest first, in pages; what became none says why. */
 export async function* candidates(store: Store, spec: DatasetSpec, redactor: Redactor): AsyncIterable<readonly Outcome[]> {
   if (spec.kind === 'prompts') {
     for await (const page of completionSources(store, spec, redactor)) {
-      yield page.map((completion) => attempt(() => promptRow(completion, spec)))
+      yield page.map((completion) => attempt({ completionId: completion.id, feedbackId: null }, () => promptRow(completion, spec)))
     }
     return
   }
   for await (const page of feedbackSources(store, spec, redactor)) {
     const answers = await findAnswers(store, page.filter(({ name }) => name === 'choice').flatMap(otherCompletions))
-    yield page.map((said) => attempt(() => rowOf(said, spec, answers)))
+    yield page.map((said) => attempt({ completionId: said.completion.id, feedbackId: said.id }, () => rowOf(said, spec, answers)))
   }
 }
 
@@ -61,11 +68,11 @@ class Dropped extends Error {
   }
 }
 
-function attempt(make: () => Candidate): Outcome {
+function attempt(of: Pick<Drop, 'completionId' | 'feedbackId'>, make: () => Candidate): Outcome {
   try {
     return make()
   } catch (error) {
-    if (error instanceof Dropped) return { drop: error.reason }
+    if (error instanceof Dropped) return { drop: error.reason, ...of }
     throw error
   }
 }

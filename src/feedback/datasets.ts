@@ -6,7 +6,7 @@ import { clean, split, type Split } from './dataset-curate.ts'
 import { reportOn, type DatasetReport } from './dataset-report.ts'
 import { candidates, type Candidate, type DropReason } from './dataset-rows.ts'
 import { countUnknown, namesOf } from './dataset-sources.ts'
-import type { DatasetKind, DatasetSpec } from './dataset-spec.ts'
+import type { DatasetKind, DatasetSpec, MadeBy } from './dataset-spec.ts'
 import { exclusive } from './exclusive.ts'
 import type { Redactor } from './redact.ts'
 
@@ -17,18 +17,9 @@ export interface Dataset {
   readonly name: string
   readonly version: number
   readonly kind: DatasetKind
-  /** The specification that it was made by. */
-  readonly spec: Partial<DatasetSpec>
+  /** What it was made by. */
+  readonly spec: MadeBy
   readonly report: DatasetReport
-}
-
-export interface DatasetRow {
-  readonly position: number
-  readonly split: Split
-  /** undefined: a user's deletion has removed it. */
-  readonly row: unknown
-  readonly completionId: string | null
-  readonly feedbackId: string | null
 }
 
 /**
@@ -100,25 +91,37 @@ async function write(
         user_id: candidate.userId,
       }))))
     }
-    const latest = await db.selectFrom('datasets').select(({ fn }) => fn.max('version').as('version'))
-      .where('name', '=', spec.name).executeTakeFirst()
     const { name, kind, dry_run: _, ...made } = spec
-    const row: Row<'datasets'> = {
-      id, created_at: Date.now(), name, kind, version: Number(latest?.version ?? 0) + 1,
-      filter_json: JSON.stringify(made), report_json: JSON.stringify(report),
-    }
-    await store.write(db.insertInto('datasets').values(row))
-    return datasetOf(row)
+    return await publish(store, { id, name, kind, spec: made, report })
   } catch (error) {
-    await store.write(db.deleteFrom('dataset_rows').where('dataset_id', '=', id)).catch(() => undefined)
+    await discardRows(store, id)
     throw error
   }
+}
+
+/** Makes a version of rows that are written: from now on it is there, and the latest of its name. Within `exclusive`. */
+export async function publish(
+  store: Store, { id, name, kind, spec, report }: Pick<Dataset, 'id' | 'name' | 'kind' | 'spec' | 'report'>,
+): Promise<Dataset> {
+  const latest = await store.db.selectFrom('datasets').select(({ fn }) => fn.max('version').as('version'))
+    .where('name', '=', name).executeTakeFirst()
+  const row: Row<'datasets'> = {
+    id, created_at: Date.now(), name, kind, version: Number(latest?.version ?? 0) + 1,
+    filter_json: JSON.stringify(spec), report_json: JSON.stringify(report),
+  }
+  await store.write(store.db.insertInto('datasets').values(row))
+  return datasetOf(row)
+}
+
+/** Removes what was written of a version that is not to be. */
+export async function discardRows({ db, write }: Store, id: string): Promise<void> {
+  await write(db.deleteFrom('dataset_rows').where('dataset_id', '=', id)).catch(() => undefined)
 }
 
 const swept = new WeakSet<Store>()
 
 /** Removes rows of versions that a crash kept from being finished, once. */
-async function removeUnfinished(store: Store): Promise<void> {
+export async function removeUnfinished(store: Store): Promise<void> {
   if (swept.has(store)) return
   await store.write(store.db.deleteFrom('dataset_rows').where('dataset_id', 'not in', store.db.selectFrom('datasets').select('id')))
   swept.add(store)
@@ -127,17 +130,34 @@ async function removeUnfinished(store: Store): Promise<void> {
 function datasetOf({ id, created_at: createdAt, name, version, kind, filter_json: spec, report_json: report }: Row<'datasets'>): Dataset {
   return {
     id, createdAt, name, version, kind,
-    spec: JSON.parse(spec) as Partial<DatasetSpec>,
+    spec: JSON.parse(spec) as MadeBy,
     report: JSON.parse(report) as DatasetReport,
   }
 }
 
 /** All versions, or those of one name, the newest first. */
-export async function listDatasets({ db }: Store, name?: string): Promise<Dataset[]> {
+export async function listDatasets({ db }: Store, { name, limit }: { readonly name?: string; readonly limit?: number } = {}): Promise<Dataset[]> {
   const rows = await db.selectFrom('datasets').selectAll()
     .$if(name !== undefined, (query) => query.where('name', '=', name!))
-    .orderBy('created_at', 'desc').orderBy('version', 'desc').execute()
+    .orderBy('created_at', 'desc').orderBy('version', 'desc')
+    .$if(limit !== undefined, (query) => query.limit(limit!)).execute()
   return rows.map(datasetOf)
+}
+
+/** The latest version of each name, the newest first. */
+export async function latestDatasets({ db }: Store): Promise<Dataset[]> {
+  const latest = db.selectFrom('datasets').select('name').select(({ fn }) => fn.max('version').as('version')).groupBy('name')
+  const rows = await db.selectFrom('datasets')
+    .innerJoin(latest.as('latest'), (join) => join
+      .onRef('latest.name', '=', 'datasets.name').onRef('latest.version', '=', 'datasets.version'))
+    .selectAll('datasets').orderBy('created_at', 'desc').execute()
+  return rows.map(datasetOf)
+}
+
+/** Numbers of all versions of a name, the newest first. */
+export async function versionsOf({ db }: Store, name: string): Promise<number[]> {
+  const rows = await db.selectFrom('datasets').select('version').where('name', '=', name).orderBy('version', 'desc').execute()
+  return rows.map(({ version }) => version)
 }
 
 /** A version of a dataset, the latest unless given. */
@@ -159,42 +179,25 @@ export function referenceOf({ name, version }: Pick<Dataset, 'name' | 'version'>
   return `dataset:${name}@${version}`
 }
 
-export interface RowQuery {
-  readonly split?: Split | undefined
-  /** Rows after this position. */
-  readonly after?: number | undefined
-  readonly limit: number
-}
-
-export async function datasetRows({ db }: Store, datasetId: string, { split, after, limit }: RowQuery): Promise<DatasetRow[]> {
-  const rows = await db.selectFrom('dataset_rows').selectAll().where('dataset_id', '=', datasetId)
-    .$if(split !== undefined, (query) => query.where('split', '=', split!))
-    .$if(after !== undefined, (query) => query.where('position', '>', after!))
-    .orderBy('position').limit(limit).execute()
-  return rows.map(({ position, split, row_json: row, completion_id: completionId, feedback_id: feedbackId }) => ({
-    position, split, row: row === null ? undefined : JSON.parse(row) as unknown, completionId, feedbackId,
-  }))
-}
-
-/** How many rows a version has, and how many of them deletions have emptied. */
-export async function splitSizes({ db }: Store, datasetId: string): Promise<Readonly<Record<Split | 'deleted', number>>> {
-  const rows = await db.selectFrom('dataset_rows').select('split')
-    .select(({ fn }) => [fn.countAll<number>().as('all'), fn.count<number>('row_json').as('there')])
-    .where('dataset_id', '=', datasetId).groupBy('split').execute()
-  const sizes = { train: 0, eval: 0, deleted: 0 }
-  for (const { split, all, there } of rows) {
-    sizes[split] = Number(there)
-    sizes.deleted += Number(all) - Number(there)
+/** How many rows a version has, and how many of them deletions have emptied: counted by an index of those alone. */
+export async function splitSizes({ db }: Store, { id, report }: Dataset): Promise<Readonly<Record<Split | 'deleted', number>>> {
+  const deleted = await db.selectFrom('dataset_rows').select('split').select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('dataset_id', '=', id).where('row_json', 'is', null).groupBy('split').execute()
+  const sizes = { ...report.splits, deleted: 0 }
+  for (const { split, rows } of deleted) {
+    sizes[split] -= Number(rows)
+    sizes.deleted += Number(rows)
   }
   return sizes
 }
 
 /** The lines of a split as JSONL, each with its line end; rows that were deleted are left out. */
-export async function* exportSplit(store: Store, datasetId: string, split: Split): AsyncIterable<string> {
+export async function* exportSplit({ db }: Store, datasetId: string, split: Split): AsyncIterable<string> {
   const limit = 500
   for (let after = -1; ;) {
-    const rows = await datasetRows(store, datasetId, { split, after, limit })
-    for (const { row } of rows) if (row !== undefined) yield `${JSON.stringify(row)}\n`
+    const rows = await db.selectFrom('dataset_rows').select(['position', 'row_json']).where('dataset_id', '=', datasetId)
+      .where('split', '=', split).where('position', '>', after).orderBy('position').limit(limit).execute()
+    for (const { row_json: row } of rows) if (row !== null) yield `${row}\n`
     if (rows.length < limit) return
     after = rows.at(-1)!.position
   }

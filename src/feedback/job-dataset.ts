@@ -8,7 +8,7 @@ import { exportSplit, referenceOf, resolveDataset, splitSizes, type Dataset } fr
 export async function jobDataset(store: Store, name: string): Promise<JobDataset | undefined> {
   const dataset = await resolveDataset(store, `dataset:${name}`)
   if (dataset === undefined) return undefined
-  const sizes = await splitSizes(store, dataset.id)
+  const sizes = await splitSizes(store, dataset)
   return {
     kind: dataset.kind,
     train: rowsOf(store, dataset, 'train'),

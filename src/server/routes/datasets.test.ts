@@ -10,6 +10,7 @@ import { testStores } from '../../store/fixtures/stores.ts'
 import type { Store } from '../../store/index.ts'
 import type { ErrorBody } from '../errors.ts'
 import { callRoutes, type Answer } from '../fixtures/routes.ts'
+import { datasetRowRoutes } from './dataset-rows.ts'
 import { datasetRoutes } from './datasets.ts'
 import { feedbackRoutes } from './feedback.ts'
 
@@ -33,7 +34,7 @@ interface DatasetBody {
 
 function session(store: Store) {
   const capture = new Capture(store)
-  const call = callRoutes([feedbackRoutes, datasetRoutes], { store, capture })
+  const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes], { store, capture })
   return {
     call,
     record: (of: Partial<AnsweredRequest> & { readonly id: string }) => capture.record(answered(of)),

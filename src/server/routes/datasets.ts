@@ -4,24 +4,23 @@ import { z } from 'zod'
 import { countSources } from '../../feedback/dataset-sources.ts'
 import { datasetBody } from '../../feedback/dataset-spec.ts'
 import {
-  createDataset, datasetRows, exportSplit, findDataset, listDatasets, referenceOf, splitSizes, type Dataset,
+  createDataset, exportSplit, findDataset, latestDatasets, listDatasets, referenceOf, splitSizes, versionsOf, type Dataset,
 } from '../../feedback/datasets.ts'
+import type { Store } from '../../store/index.ts'
 import { readJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
+import type { WireDataset, WireDatasetVersion, WireVersion } from './dataset-rows-wire.ts'
 
 const Split = z.enum(['train', 'eval'])
-const RowsQuery = z.strictObject({
-  split: Split.optional(),
-  after: z.coerce.number().int().min(0).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-})
+const ListQuery = z.strictObject({ latest: z.enum(['true', 'false']).default('false') })
 const ExportQuery = z.strictObject({ split: Split.default('train') })
 
-/** Versions of datasets: made, listed, read row by row and as JSONL. Without a version the latest is meant. */
-export function datasetRoutes({ store, capture: { redactor } }: ServerContext): Hono<RequestVariables> {
-  const app = new Hono<RequestVariables>()
-  const find = async (c: Context): Promise<Dataset> => {
+const mostVersions = 200
+
+/** Finds the version that a path names, the latest where it names none. */
+export function finder(store: Store): (c: Context) => Promise<Dataset> {
+  return async (c) => {
     const { name, version } = c.req.param() as { readonly name: string; readonly version?: string }
     const number = version === undefined || !/^\d{1,9}$/.test(version) ? undefined : Number(version)
     const found = version !== undefined && number === undefined ? undefined : await findDataset(store, name, number)
@@ -29,6 +28,12 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
     const what = version === undefined ? name : `${name} of version ${version}`
     throw new ApiError(404, `There is no dataset ${what}`, { param: 'name', code: 'not_found' })
   }
+}
+
+/** Versions of datasets: made, listed, exported as JSONL. Without a version the latest is meant. Their rows: dataset-rows.ts. */
+export function datasetRoutes({ store, capture: { redactor } }: ServerContext): Hono<RequestVariables> {
+  const app = new Hono<RequestVariables>()
+  const find = finder(store)
 
   app.post('/v1/datasets', async (c) => {
     const spec = await readJson(c, datasetBody)
@@ -37,30 +42,29 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
     return c.json({ object: 'dataset.counts', name: spec.name, kind: spec.kind, ...counts })
   })
 
-  app.get('/v1/datasets', async (c) => c.json({ object: 'list', data: (await listDatasets(store)).map(datasetObject) }))
+  app.get('/v1/datasets', async (c) => {
+    const { latest } = readQuery(c, ListQuery)
+    const datasets = latest === 'true' ? await latestDatasets(store) : await listDatasets(store)
+    return c.json({ object: 'list', data: datasets.map(datasetObject) })
+  })
 
   app.get('/v1/datasets/:name', async (c) => {
     const latest = await find(c)
-    const versions = (await listDatasets(store, latest.name)).map(({ version }) => version)
-    return c.json({ ...datasetObject(latest), sizes: await splitSizes(store, latest.id), versions })
+    return c.json({ ...datasetObject(latest), sizes: await splitSizes(store, latest), versions: await versionsOf(store, latest.name) })
+  })
+
+  app.get('/v1/datasets/:name/versions', async (c) => {
+    const { name } = await find(c)
+    const data = (await listDatasets(store, { name, limit: mostVersions })).map(versionObject)
+    return c.json({ object: 'list', data })
   })
 
   app.get('/v1/datasets/:name/versions/:version', async (c) => {
     const dataset = await find(c)
-    return c.json({ ...datasetObject(dataset), sizes: await splitSizes(store, dataset.id) })
+    return c.json({ ...datasetObject(dataset), sizes: await splitSizes(store, dataset) } satisfies WireDatasetVersion)
   })
 
   for (const path of ['/v1/datasets/:name', '/v1/datasets/:name/versions/:version']) {
-    app.get(`${path}/rows`, async (c) => {
-      const { limit, ...query } = readQuery(c, RowsQuery)
-      const rows = await datasetRows(store, (await find(c)).id, { ...query, limit: limit + 1 })
-      const data = rows.slice(0, limit).map(({ position, split, row, completionId, feedbackId }) => ({
-        object: 'dataset.row', position, split, row: row ?? null, deleted: row === undefined,
-        completion_id: completionId, feedback_id: feedbackId,
-      }))
-      return c.json({ object: 'list', data, last_position: data.at(-1)?.position ?? null, has_more: rows.length > limit })
-    })
-
     app.get(`${path}/export`, async (c) => {
       const { split } = readQuery(c, ExportQuery)
       const dataset = await find(c)
@@ -79,9 +83,16 @@ export function datasetRoutes({ store, capture: { redactor } }: ServerContext): 
   return app
 }
 
-function datasetObject(dataset: Dataset) {
+export function datasetObject(dataset: Dataset): WireDataset {
   const { id, createdAt, name, version, kind, spec, report } = dataset
   return {
     id, object: 'dataset', created_at: Math.floor(createdAt / 1000), name, version, kind, reference: referenceOf(dataset), spec, report,
+  }
+}
+
+function versionObject({ version, createdAt, spec: { edited }, report: { rows } }: Dataset): WireVersion {
+  return {
+    object: 'dataset.version', version, created_at: Math.floor(createdAt / 1000), rows,
+    edited_from: edited?.from ?? null, note: edited?.note ?? null,
   }
 }

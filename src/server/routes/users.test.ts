@@ -9,6 +9,7 @@ import { ConflictError } from '../../registry/errors.ts'
 import { testStores } from '../../store/fixtures/stores.ts'
 import type { NewRow, Store } from '../../store/index.ts'
 import { callRoutes } from '../fixtures/routes.ts'
+import { datasetRowRoutes } from './dataset-rows.ts'
 import { datasetRoutes } from './datasets.ts'
 import { feedbackRoutes } from './feedback.ts'
 import { userRoutes } from './users.ts'
@@ -49,7 +50,7 @@ testStores("a user's data is removed everywhere, and what learned from it is nam
   const capture = new Capture(store)
   const audit = new Audit(store)
   const settings = { directory, modelName: 'base', modelRef: 'base', adapterRoots: [] }
-  const call = callRoutes([feedbackRoutes, datasetRoutes, userRoutes], { store, capture, audit, settings, jobs: jobs as never })
+  const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes, userRoutes], { store, capture, audit, settings, jobs: jobs as never })
   const say = (id: string, name: string, value: unknown, user?: string) => call('POST', '/v1/feedback', { completion_id: id, name, value, ...(user && { user }) })
   try {
     const jane = 'jane@example.com'
@@ -110,7 +111,7 @@ testStores("a user's data is removed everywhere, and what learned from it is nam
 testStores('a deletion and a dataset that is being made take turns: nothing comes back', async (store) => {
   const capture = new Capture(store)
   const jobs = { cancel: async () => undefined }
-  const call = callRoutes([feedbackRoutes, datasetRoutes, userRoutes], {
+  const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes, userRoutes], {
     store, capture, audit: new Audit(store), jobs: jobs as never, settings: { directory: '.', modelName: '', modelRef: '', adapterRoots: [] },
   })
   for (let i = 0; i < 30; i++) {

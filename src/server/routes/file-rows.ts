@@ -1,0 +1,55 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { NamedFile } from '../../data/read.ts'
+import { fileSource } from '../../registry/job-folder.ts'
+import { readQuery } from '../body.ts'
+import type { RequestVariables, ServerContext } from '../context.ts'
+import type { FilePage } from '../data/row-service.ts'
+import { ApiError } from '../errors.ts'
+import type { WireFileCheck, WireFileRowPage } from './dataset-rows-wire.ts'
+import { maxLengthQuery } from './dataset-rows.ts'
+
+const RowsQuery = z.strictObject({
+  from: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(100).default(25),
+  search: z.string().min(1).max(200).optional(),
+  max_length: maxLengthQuery,
+})
+
+const CheckQuery = z.strictObject({ max_length: maxLengthQuery })
+
+/** Rows of uploaded files as training sees them, and what is wrong with them, line by line. */
+export function fileRowRoutes({ jobs: { files }, rows: reader }: ServerContext): Hono<RequestVariables> {
+  const app = new Hono<RequestVariables>()
+
+  const find = async (id: string): Promise<NamedFile> => {
+    const file = await files.get(id)
+    if (file === undefined) throw new ApiError(404, `No such File object: ${id}`, { param: 'id' })
+    if (file.purpose !== 'fine-tune') throw new ApiError(400, `${id} is for ${file.purpose}: only files for fine-tune have rows`, { param: 'id' })
+    const path = files.pathOf(file)
+    return { path, name: file.filename, extension: fileSource(path, file.filename).extension }
+  }
+
+  app.get('/v1/files/:id/rows', async (c) => {
+    const { from, limit, search, max_length: maxLength } = readQuery(c, RowsQuery)
+    return c.json(wirePage(await reader.filePage({ file: await find(c.req.param('id')), from, limit, search, maxLength }), from))
+  })
+
+  app.get('/v1/files/:id/check', async (c) => {
+    const { max_length: maxLength } = readQuery(c, CheckQuery)
+    const { tokens, failed: _, ...check } = await reader.checkFile({ file: await find(c.req.param('id')), maxLength })
+    return c.json({ object: 'file.check', max_length: maxLength, ...check, tokens: tokens ?? null } satisfies WireFileCheck)
+  })
+
+  return app
+}
+
+function wirePage({ kind, total, rows, searchedTo }: FilePage, from: number): WireFileRowPage {
+  return {
+    object: 'list', kind, total,
+    data: rows.map(({ viewed, ...row }) => ({ object: 'file.row', ...row, ...viewed })),
+    has_before: from > 0,
+    has_more: searchedTo !== null || (rows.length > 0 && rows.at(-1)!.position + 1 < total),
+    searched_to: searchedTo,
+  }
+}
