@@ -6,6 +6,7 @@ import type { Audit } from '../registry/audit.ts'
 import type { Jobs } from '../registry/jobs.ts'
 import type { Keys } from '../registry/keys.ts'
 import type { Store } from '../store/index.ts'
+import type { RowReader } from './data/row-reader.ts'
 import type { Inference } from './inference/inference.ts'
 import type { Merges } from './merges.ts'
 import type { Metrics } from './metrics.ts'
@@ -25,6 +26,8 @@ export interface ServerContext {
   readonly jobs: Jobs
   /** The way of completions to the model. */
   readonly inference: Inference
+  /** Rows as training sees them. */
+  readonly rows: RowReader
   /** Adapters that are written into the weights of the base. */
   readonly merges: Merges
   readonly metrics: Metrics

@@ -15,6 +15,7 @@ import { maintain, openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
 import type { ServerContext } from './context.ts'
 import { isLoopback } from './guard.ts'
+import { RowReader } from './data/row-reader.ts'
 import { Inference } from './inference/inference.ts'
 import { PromptEncoder } from './inference/prompt-encoder.ts'
 import { bracketed, Listener } from './listener.ts'
@@ -82,6 +83,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     keys: new Keys(store),
     audit: new Audit(store),
     merges: opened.use(new Merges({ directory, modelRef: options.model })),
+    rows: opened.use(new RowReader(options.model)),
     inference: new Inference(model, encoder, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
     onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },

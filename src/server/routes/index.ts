@@ -3,8 +3,10 @@ import { adapterRoutes } from './adapters.ts'
 import { aliasRoutes } from './aliases.ts'
 import { chatRoutes } from './chat.ts'
 import { completionRoutes } from './completions.ts'
+import { datasetRowRoutes } from './dataset-rows.ts'
 import { datasetRoutes } from './datasets.ts'
 import { feedbackRoutes } from './feedback.ts'
+import { fileRowRoutes } from './file-rows.ts'
 import { fileRoutes } from './files.ts'
 import { graderRoutes } from './graders.ts'
 import { healthRoutes } from './health.ts'
@@ -21,6 +23,6 @@ import { userRoutes } from './users.ts'
 /** The whole API. */
 export const allRoutes: readonly Routes[] = [
   chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, mergedRoutes, aliasRoutes,
-  feedbackRoutes, storedCompletionRoutes, datasetRoutes, userRoutes, fileRoutes, jobRoutes, recipeRoutes, graderRoutes, keyRoutes, healthRoutes,
+  feedbackRoutes, storedCompletionRoutes, datasetRoutes, datasetRowRoutes, userRoutes, fileRoutes, fileRowRoutes, jobRoutes, recipeRoutes, graderRoutes, keyRoutes, healthRoutes,
   studioRoutes,
 ]
