@@ -20,6 +20,7 @@ const serverOptions = {
   precision: { type: 'string', value: 'P', help: 'of the base: int8 (default), f32, int4 or nf4' },
   threads: { type: 'string', value: 'N', help: 'CPU threads to use (default: one for each core)' },
   'adapter-root': { type: 'string', multiple: true, value: 'DIR', help: 'a folder besides DIR/adapters from which calls may load adapters' },
+  runs: { type: 'string', multiple: true, value: 'DIR', help: 'a folder of runs of posttrain train, to be shown beside the jobs; can be given several times' },
   'max-adapters': { type: 'string', value: 'N', help: 'adapters in memory at once (default 64)' },
   'max-rank': { type: 'string', value: 'N', help: 'the highest rank of an adapter (default 64)' },
   'max-rows': { type: 'string', value: 'N', help: 'answers that are computed at once (default 64)' },
@@ -30,6 +31,7 @@ const serverOptions = {
   'retention-days': { type: 'string', value: 'N', help: 'forget completions and their feedback after N days' },
   'redact-pattern': { type: 'string', multiple: true, value: 'MARK=REGEX', help: 'replace by [MARK] what matches, before texts are stored' },
   'no-redact': { type: 'boolean', help: 'store texts as they are, with addresses, numbers and keys in them' },
+  'no-evaluate': { type: 'boolean', help: 'do not measure by itself what jobs have made' },
   'allow-address': { type: 'string', multiple: true, value: 'A', help: 'a host, address or network (10.0.0.0/8) to which webhooks may be sent though it is private' },
 } as const satisfies Readonly<Record<string, Option>>
 
@@ -72,6 +74,7 @@ function readOptions(options: Values<typeof serverOptions>): ServerOptions {
     port: numberOption('port', options.port, { min: 0, max: 65_535, integer: true }),
     adapters: namedDirectories(options.adapter ?? []),
     adapterRoots: options['adapter-root'],
+    runRoots: options.runs,
     precision: choiceOption('precision', options.precision, precisions),
     threads: count('threads'),
     maxAdapters: count('max-adapters'),
@@ -82,6 +85,7 @@ function readOptions(options: Values<typeof serverOptions>): ServerOptions {
     requireKey: options['require-key'],
     store: options['no-store'] !== true,
     retentionDays: numberOption('retention-days', options['retention-days'], { min: 0, max: 36_500 }),
+    evaluateJobs: options['no-evaluate'] !== true,
     redact: options['no-redact'] !== true,
     redactPatterns: options['redact-pattern']?.map(parsePattern),
     allowedAddresses: options['allow-address']?.map(checkAllowed),

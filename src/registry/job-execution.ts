@@ -163,7 +163,7 @@ export class JobExecution {
   }
 
   async #finish(result: TrainResult): Promise<void> {
-    const { adapters, files, inspect, states } = this.#parts
+    const { adapters, files, inspect, onAdapter, onFault, states } = this.#parts
     const { adapterId, parentId } = this.#plan
     const compared = await this.#compareWithAlias()
     this.finishing = true
@@ -173,6 +173,7 @@ export class JobExecution {
     this.#log.message('info', `New fine-tuned model created: ${adapterId}`)
     if (compared !== undefined) await this.#promote(compared)
     await addResultFile(files, this.#job, this.#folder.run)
+    await onAdapter?.(this.#job, adapterId).catch(onFault)
     await this.#log.flush()
     await states.end(this.#job, ['running', 'pausing'], {
       status: 'succeeded', message: 'The job has successfully completed', changes: { fine_tuned_model: adapterId, trained_tokens: result.tokens },

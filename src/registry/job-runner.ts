@@ -17,9 +17,13 @@ export interface RunnerParts {
   readonly files: Files
   /** `LiveModel.inspect` */
   readonly inspect: (directory: string) => Promise<AdapterFacts>
+  readonly onAdapter?: OnAdapter | undefined
   readonly settings: RunnerSettings
   readonly onFault: (error: unknown) => void
 }
+
+/** Hears of the adapter of a job that is about to succeed; after the death of the server it may hear of it again. */
+export type OnAdapter = (job: Job, adapterId: string) => Promise<void>
 
 export interface RunnerSettings {
   /** The server's folder. */

@@ -3,8 +3,10 @@ import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel } from '../generate/live-model.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Audit } from '../registry/audit.ts'
+import type { Evaluations } from '../registry/evaluations.ts'
 import type { Jobs } from '../registry/jobs.ts'
 import type { Keys } from '../registry/keys.ts'
+import type { Runs } from '../registry/runs.ts'
 import type { Store } from '../store/index.ts'
 import type { RowReader } from './data/row-reader.ts'
 import type { Inference } from './inference/inference.ts'
@@ -24,6 +26,10 @@ export interface ServerContext {
   readonly audit: Audit
   /** Fine-tuning jobs, and the files that they are made of. */
   readonly jobs: Jobs
+  /** What jobs and the operator's own recipes have trained. */
+  readonly runs: Runs
+  /** Models measured on suites, by request and after jobs. */
+  readonly evaluations: Evaluations
   /** The way of completions to the model. */
   readonly inference: Inference
   /** Rows as training sees them. */

@@ -21,6 +21,8 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly adapters?: Readonly<Record<string, string>> | undefined
   /** Folders besides `directory`/adapters under which `lora_path` may lie. */
   readonly adapterRoots?: readonly string[] | undefined
+  /** Folders below which runs lie that no job made: they are shown beside the jobs. */
+  readonly runRoots?: readonly string[] | undefined
   /** Names besides those of loopback under which the server may be called. */
   readonly allowedHosts?: readonly string[] | undefined
   /** Calls from this machine need a key too. Where `host` is not loopback every call needs one anyway. */
@@ -37,6 +39,8 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly webhook?: Webhook | undefined
   /** The fewest rows of a training file; 10 unless given, as OpenAI has it. */
   readonly minimumTrainingRows?: number | undefined
+  /** Whether what a job has made is measured on the job's held-out rows, with the base and its ancestors; true unless given. */
+  readonly evaluateJobs?: boolean | undefined
   /** Most answers that are computed or wait at once; 512 unless given. */
   readonly maxAnswers?: number | undefined
   /** How long the reader of a stream may pause before it is cut off, in milliseconds; 30 s unless given. */

@@ -4,13 +4,18 @@ import { mkdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { Capture } from '../feedback/capture.ts'
+import { findHeldOut, writeHeldOut } from '../feedback/held-out.ts'
 import { jobDataset } from '../feedback/job-dataset.ts'
 import { openLiveModel } from '../generate/open-live-model.ts'
 import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
 import { Audit } from '../registry/audit.ts'
+import { evaluateJob } from '../registry/evaluation-jobs.ts'
+import { Evaluations } from '../registry/evaluations.ts'
+import { Files } from '../registry/files.ts'
 import { Jobs } from '../registry/jobs.ts'
 import { Keys } from '../registry/keys.ts'
 import { checkName } from '../registry/names.ts'
+import { Runs } from '../registry/runs.ts'
 import { maintain, openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
 import type { ServerContext } from './context.ts'
@@ -71,15 +76,24 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   opened.defer(async () => capture.close())
   const encoder = opened.use(new PromptEncoder(model, options.model))
   const metrics = new Metrics(model, store, capture)
-  const jobs = opened.use(await Jobs.open({
-    store, adapters, inspect: (adapter) => model.inspect(adapter),
+  const files = await Files.open(store)
+  const onFault = (error: unknown): void => { log(traceOf(error)) }
+  const evaluations = opened.use(new Evaluations({
+    store, adapters, files, onFault,
+    settings: { directory, modelRef: options.model, precision: precision ?? 'int8', threads },
+    findHeldOut: (name) => findHeldOut(store, name),
+    writeHeldOut: (datasetId, path) => writeHeldOut(store, datasetId, path),
+  }))
+  const jobs = opened.use(new Jobs({
+    store, adapters, files, onFault, inspect: (adapter) => model.inspect(adapter),
+    onAdapter: options.evaluateJobs === false ? undefined : (job, adapterId) => evaluateJob(evaluations, adapters, job, adapterId),
     settings: { directory, modelRef: options.model, adapterRoot: adapterRoots[0]!, minimumRows: options.minimumTrainingRows },
     findDataset: (name) => jobDataset(store, name),
     webhooks: { operator: options.webhook, allow: options.allowedAddresses },
-    onFault: (error) => { log(traceOf(error)) },
   }))
   const context: ServerContext = {
-    store, model, adapters, capture, metrics, jobs,
+    store, model, adapters, capture, metrics, jobs, evaluations,
+    runs: new Runs({ store, directory, base: modelName, modelRef: options.model, roots: options.runRoots ?? [] }),
     keys: new Keys(store),
     audit: new Audit(store),
     merges: opened.use(new Merges({ directory, modelRef: options.model })),

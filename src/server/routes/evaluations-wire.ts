@@ -39,6 +39,8 @@ export interface WireSuite {
   /** What the grader measures, in words. */
   readonly measure: string
   readonly sampling: { readonly samples: number; readonly temperature: number; readonly max_tokens: number; readonly seed: number }
+  /** The most prompts that are taken of the rows, drawn by the seed. */
+  readonly limit: number
 }
 
 export interface WireEvaluationResult {
@@ -80,6 +82,8 @@ export interface WireAnswer {
 export interface WireEvaluationItem {
   readonly object: 'evaluation.item'
   readonly position: number
+  /** Whether a user's deletion has removed its texts: prompt and answers are empty, their rewards remain. */
+  readonly deleted: boolean
   readonly prompt: readonly { readonly role: string; readonly content: string }[]
   /** What the answer should have been, where the row says. */
   readonly reference: string | null
@@ -88,6 +92,16 @@ export interface WireEvaluationItem {
   /** In a comparison: the same prompt under the earlier model. */
   readonly before?: { readonly answers: readonly WireAnswer[]; readonly reward: number | null }
   readonly change?: number | null
+}
+
+/** A page of items; `after` of the next one is the position of its last. */
+export interface WireEvaluationItems {
+  readonly object: 'list'
+  readonly data: readonly WireEvaluationItem[]
+  readonly has_more: boolean
+  readonly last_position: number | null
+  /** Of all pages. */
+  readonly total: number
 }
 
 /** `GET /v1/map?suite=ID`: where each model stands on one suite, and which run moved it there. */

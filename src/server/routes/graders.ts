@@ -26,12 +26,12 @@ export function graderRoutes(_context: ServerContext): Hono<RequestVariables> {
   const worker = new TimedWorker(timeLimit, siblingModule(import.meta, '../grader-service'))
   routes.post('/v1/fine_tuning/alpha/graders/validate', async (c) => {
     const { grader: spec } = await readJson(c, validateBody)
-    refuseWrong(() => checkGrader(spec))
+    refuseWrongGrader(() => checkGrader(spec))
     return c.json({ grader: spec })
   })
   routes.post('/v1/fine_tuning/alpha/graders/run', async (c) => {
     const body = await readJson(c, runBody)
-    refuseWrong(() => checkGrader(body.grader))
+    refuseWrongGrader(() => checkGrader(body.grader))
     return c.json(await runGrader(body, worker))
   })
   return routes
@@ -79,7 +79,8 @@ function errorsOf(error: string | undefined) {
   }
 }
 
-function refuseWrong(check: () => void): void {
+/** Runs a check of a grader; what is wrong with it is a 400. */
+export function refuseWrongGrader(check: () => void): void {
   try {
     check()
   } catch (error) {
