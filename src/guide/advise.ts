@@ -1,5 +1,6 @@
 /** From what a team has to what it should do: a technique, recipes that run as they are, and the reasons. */
 import { stringify } from 'yaml'
+import type { DataKindName } from '../data/kinds.ts'
 import type { RecipeInput } from '../train/recipe.ts'
 import { decisionOf, type Decision } from './decision-table.ts'
 import type { Facts } from './facts.ts'
@@ -14,7 +15,7 @@ export interface AdvisedRun {
   /** The recipe as it is written to a file. */
   readonly yaml: string
   /** Datasets that are to be made of the store's feedback before. */
-  readonly datasets: readonly { readonly name: string; readonly kind: string }[]
+  readonly datasets: readonly { readonly name: string; readonly kind: DataKindName }[]
 }
 
 export interface Advice {

@@ -43,8 +43,8 @@ export interface DataFacts {
   readonly lengths?: Lengths
   /** Of pairs: the share in which the chosen answer is the longer one. */
   readonly chosenLonger?: number
-  /** What a recipe calls the rows that are held out of it. */
-  readonly heldOut?: string
+  /** A dataset that brings held-out rows along: a job finds them without being told. */
+  readonly holdsOut?: boolean
   /** It is not there yet: the dataset that is to be made of the store's feedback. */
   readonly toMake?: { readonly name: string; readonly kind: DataKindName }
 }
@@ -110,6 +110,8 @@ export interface Facts {
   readonly runs: readonly RunFacts[]
   readonly machine: Machine
   readonly model: ModelFacts
+  /** The adapter to go on from, where somebody named one. */
+  readonly initialAdapter?: string
   /** Peak memory of training, MiB, by the precision of the base; only where the model was opened. */
   readonly memoryMb?: Readonly<Record<'f32' | 'int8' | 'fourBit', number>>
 }

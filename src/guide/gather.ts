@@ -17,8 +17,8 @@ import { estimateRun, type RunEstimate } from './estimate.ts'
 import type { DataFacts, Facts, ModelFacts, StoreFacts } from './facts.ts'
 import { thisMachine } from './machine.ts'
 import { trainingMemory } from './memory.ts'
-import type { Pace } from './pace.ts'
-import { finishedRuns, runFacts } from './run-facts.ts'
+import { thisPace, type Pace } from './pace.ts'
+import { runFacts, type NamedRun } from './run-facts.ts'
 import { dataOfStore } from './store-data.ts'
 import type { RowSample } from './workload.ts'
 
@@ -26,8 +26,8 @@ import type { RowSample } from './workload.ts'
 export interface NamedFile {
   readonly path: string
   readonly name: string
-  /** What recipes call the rows that are held out of it. */
-  readonly heldOut?: string | undefined
+  /** Rows that are held out of a dataset. */
+  readonly heldOutPath?: string | undefined
 }
 
 export interface AdviceRequest {
@@ -37,13 +37,14 @@ export interface AdviceRequest {
   /** What recipes call the model, and where it is; without a path it is not opened. */
   readonly model: { readonly name: string; readonly path?: string | undefined }
   readonly store?: StoreFacts | undefined
-  /** A folder of runs that have ended. */
-  readonly runs?: string | undefined
+  /** Runs that have ended, the oldest first. */
+  readonly runs: readonly NamedRun[]
   /** In place of what this machine has, MiB. */
   readonly memoryMb?: number | undefined
   /** Models that are to differ, where somebody says how many. */
   readonly variants?: number | undefined
-  readonly pace: Pace
+  /** The adapter to go on from, by the name that recipes have for it. */
+  readonly initialAdapter?: string | undefined
 }
 
 /** Advice, and what each of its runs will take, where the rows are there and the model was opened. */
@@ -67,7 +68,7 @@ export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
   const estimates: (RunEstimate | null)[] = []
   for (const { recipe, datasets } of advice.runs) {
     const known = model !== undefined && datasets.length === 0
-    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, request.pace) : null)
+    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, thisPace()) : null)
   }
   return { advice, estimates }
 }
@@ -77,7 +78,7 @@ export async function gatherFacts(request: AdviceRequest, model: OpenedModel | u
   const rendering = model === undefined ? {} : { endTokenIds: model.config.eosTokenIds }
   const facts = async (file: NamedFile): Promise<FileFacts> => {
     const found = await fileFacts(file.path, { name: file.name, tokenizer: model?.tokenizer, rendering })
-    return file.heldOut === undefined ? found : { ...found, facts: { ...found.facts, heldOut: file.heldOut } }
+    return file.heldOutPath === undefined ? found : { ...found, facts: { ...found.facts, holdsOut: true } }
   }
   const read: FileFacts[] = []
   for (const file of files) read.push(await facts(file))
@@ -86,8 +87,9 @@ export async function gatherFacts(request: AdviceRequest, model: OpenedModel | u
   return {
     data, machine: thisMachine(memoryMb), model: modelFacts(name, model),
     variants: variants ?? Math.max(variantsOf(read), files.length === 0 ? store?.variants ?? 1 : 1),
-    runs: runs === undefined ? [] : (await finishedRuns(runs)).map(runFacts),
+    runs: await Promise.all(runs.map(runFacts)),
     ...(goal !== undefined && { goal }),
+    ...(request.initialAdapter !== undefined && { initialAdapter: request.initialAdapter }),
     ...(held !== undefined && { heldOut: held }),
     ...(store !== undefined && { store }),
     ...(model !== undefined && { memoryMb: memoryOf(model.config, data) }),
@@ -114,9 +116,10 @@ async function open(path: string): Promise<OpenedModel> {
 
 /** The recipe with the files' paths in place of their names. */
 function withPaths(recipe: RecipeInput, { files, heldOut }: AdviceRequest): RecipeInput {
-  const paths = new Map([...files, ...(heldOut === undefined ? [] : [heldOut])].map(({ name, path }) => [name, path]))
-  const held = recipe.eval === undefined ? undefined : paths.get(recipe.eval)
+  const paths = new Map(files.map(({ name, path }) => [name, path]))
   const names = [recipe.data].flat() as string[]
+  const held = recipe.eval === undefined ? files.find(({ name }) => names.includes(name))?.heldOutPath : heldOut?.path
+  // What is kept takes no time, and an adapter to begin with is where it is needed.
   const { eval: _, keep: __, ...rest } = recipe
   return { ...rest, data: names.map((name) => paths.get(name) ?? name), ...(held !== undefined && { eval: held }) }
 }
@@ -125,14 +128,13 @@ export interface EstimateRequest {
   /** With paths of this machine in the place of names; `output` is not looked at. */
   readonly recipe: RecipeInput
   readonly modelPath: string
-  readonly pace: Pace
   readonly rank?: number | undefined
   readonly answerTokens?: number | undefined
 }
 
 /** @throws UserError where the recipe is wrong or its files cannot be read */
-export async function estimateRecipe({ recipe, modelPath, pace, rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
-  return estimateOf(recipe, await open(modelPath), pace, { rank, answerTokens })
+export async function estimateRecipe({ recipe, modelPath, rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
+  return estimateOf(recipe, await open(modelPath), thisPace(), { rank, answerTokens })
 }
 
 async function estimateOf(

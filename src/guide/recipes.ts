@@ -85,7 +85,7 @@ function run(facts: Facts, method: Method, data: readonly DataFacts[], more: Par
   const { model, heldOut } = facts
   const width = model.config?.hiddenSize ?? tried.width
   const kind = data[0]!.kind
-  const held = heldOut?.kind === kind ? heldOut.name : data.length === 1 ? data[0]!.heldOut : undefined
+  const held = heldOut?.kind === kind ? heldOut.name : undefined
   const begin = method === 'reward' ? undefined : initialAdapter(facts, method)
   const names = data.map(({ name }) => name)
   const recipe: RecipeInput = {
@@ -107,8 +107,9 @@ function run(facts: Facts, method: Method, data: readonly DataFacts[], more: Par
   return [{ title: titles[method], recipe }]
 }
 
-/** Preferences go on from what was learned before: the newest adapter of an earlier stage. */
+/** The one that was named; for preferences the newest adapter of an earlier stage: they go on from what was learned before. */
 function initialAdapter(facts: Facts, method: Method): string | undefined {
+  if (facts.initialAdapter !== undefined) return facts.initialAdapter
   if (method === 'sft') return undefined
   return (plateauRun(facts) ?? facts.runs.findLast((it) => it.method === 'sft'))?.output
 }

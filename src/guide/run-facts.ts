@@ -1,6 +1,6 @@
 /** Facts of runs that have ended, from their folders. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import { methods } from '../methods/index.ts'
 import { parseRecipe, type Recipe } from '../train/recipe.ts'
@@ -24,20 +24,27 @@ export async function openFinishedRun(directory: string): Promise<FinishedRun> {
   return { directory, recipe: parseRecipe(readFileSync(recipe, 'utf8'), recipe, methods), summary: await summarizeRun(directory) }
 }
 
-/** The finished runs among the folders in `root`, by name; none where there is no such folder. */
-export async function finishedRuns(root: string): Promise<FinishedRun[]> {
-  if (!existsSync(root)) return []
-  const folders = readdirSync(root).map((name) => join(root, name)).filter((path) => existsSync(runPaths(path).report))
-  const runs = []
-  for (const folder of folders) runs.push(await openFinishedRun(folder))
-  return runs
+/** A run's folder, and what people call the run and its adapter. */
+export interface NamedRun {
+  readonly path: string
+  readonly name: string
+  readonly adapter: string
 }
 
-export function runFacts({ directory, recipe, summary }: FinishedRun): RunFacts {
+/** The finished runs among the folders in `root`, the oldest first; none where there is no such folder. */
+export function runsIn(root: string): NamedRun[] {
+  if (!existsSync(root)) return []
+  const folders = readdirSync(root).map((name) => join(root, name)).filter((path) => existsSync(runPaths(path).report))
+  const ended = (path: string): number => statSync(runPaths(path).report).mtimeMs
+  return folders.toSorted((a, b) => ended(a) - ended(b)).map((path) => ({ path, name: path, adapter: runPaths(path).adapter }))
+}
+
+/** @throws UserError where the folder holds no finished run */
+export async function runFacts({ path, name, adapter }: NamedRun): Promise<RunFacts> {
+  const { recipe, summary } = await openFinishedRun(path)
   const { general } = summary
-  const { adapter, report: _ } = runPaths(directory)
   return {
-    name: basename(directory),
+    name,
     method: recipe.method,
     adapter: recipe.adapter.type,
     ...(recipe.adapter.type === 'lora' && { output: adapter }),

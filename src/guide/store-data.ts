@@ -4,8 +4,7 @@ import type { DataFacts, StoreFacts } from './facts.ts'
 export function dataOfStore({ thumbsUp, thumbsDown, corrections, choices }: StoreFacts): DataFacts[] {
   const data = (name: string, kind: DataFacts['kind'], rows: number, more: Partial<DataFacts> = {}): DataFacts[] => {
     if (rows === 0) return []
-    const reference = `dataset:${name}`
-    return [{ name: reference, kind, rows, broken: 0, duplicates: 0, conflicts: 0, toMake: { name, kind }, heldOut: reference, ...more }]
+    return [{ name: `dataset:${name}`, kind, rows, broken: 0, duplicates: 0, conflicts: 0, toMake: { name, kind }, holdsOut: true, ...more }]
   }
   return [
     ...data('corrections', 'sft', corrections),

@@ -50,7 +50,7 @@ function balance(data: readonly DataFacts[]): string[] {
 function heldOut({ heldOut: held }: Facts, { data }: Finding): string[] {
   if (data.length === 0) return []
   if (held === undefined) {
-    return data.every((file) => file.heldOut !== undefined) ? []
+    return data.every((file) => file.holdsOut === true) ? []
       : ['No rows are held out: nobody will know whether training helped. Keep a tenth of the rows back and name them as eval.']
   }
   return held.leaked > 0 ? [`${held.leaked} of the ${held.rows} held-out rows have a prompt that is trained on: what they measure is memory.`] : []

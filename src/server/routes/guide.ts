@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { Advisor } from '../../guide/advisor.ts'
+import { situationIds } from '../../guide/decision-table.ts'
+import type { RunEstimate } from '../../guide/estimate.ts'
+import type { AdviceRequest, NamedFile } from '../../guide/gather.ts'
+import { guide } from '../../guide/guide.ts'
+import { thisMachine } from '../../guide/machine.ts'
+import type { NamedRun } from '../../guide/run-facts.ts'
+import { storeFacts } from '../../guide/store-facts.ts'
+import { resolveModel } from '../../models/sources/source.ts'
+import { jobFolder } from '../../registry/job-folder.ts'
+import type { JobRows } from '../../registry/jobs.ts'
+import { readJson } from '../body.ts'
+import type { RequestVariables, ServerContext } from '../context.ts'
+import type { WireAdvice, WireEstimateOfRun, WireGuide } from './guide-wire.ts'
+import { planJob, rowsFor } from './jobs-plan.ts'
+import { JobBody } from './jobs-request.ts'
+
+const adviceBody = z.strictObject({
+  dataset: z.string().min(1).nullish(),
+  file: z.string().min(1).nullish(),
+  goal: z.enum(situationIds).nullish(),
+  model: z.string().min(1).nullish(),
+}).refine(({ dataset, file }) => dataset == null || file == null, 'name a dataset or a file, not both')
+
+type AdviceBody = z.output<typeof adviceBody>
+
+/** The field guide, advice on what is there to learn from, and what a job will take. */
+export function guideRoutes(context: ServerContext): Hono<RequestVariables> {
+  const routes = new Hono<RequestVariables>()
+  const advisor = new Advisor()
+  routes.get('/v1/guide', (c) => c.json<WireGuide>({ object: 'guide', ...guide }))
+  routes.post('/v1/advise', async (c) => c.json(await adviceOn(context, advisor, await readJson(c, adviceBody))))
+  routes.post('/v1/estimates', async (c) => c.json(await estimateOf(context, advisor, await readJson(c, JobBody))))
+  return routes
+}
+
+async function adviceOn(context: ServerContext, advisor: Advisor, { dataset, file, goal, model }: AdviceBody): Promise<WireAdvice> {
+  const { jobs, store, settings, adapters } = context
+  const reference = dataset == null ? file : dataset.startsWith('dataset:') ? dataset : `dataset:${dataset}`
+  const rows = reference == null ? undefined : await rowsFor(jobs, reference, dataset == null ? 'file' : 'dataset')
+  const parent = model == null ? null : adapters.resolve(model)?.adapterId ?? null
+  return withFiles(rows, async (files) => {
+    const request: AdviceRequest = {
+      files, goal: goal ?? undefined, store: await storeFacts(store), runs: await jobRuns(context),
+      model: { name: settings.modelName, path: await resolveModel(settings.modelRef) },
+      ...(parent !== null && { initialAdapter: parent }),
+    }
+    const { advice, estimates } = await advisor.advise(request)
+    return { object: 'advice', ...advice, runs: advice.runs.map((run, i) => ({ ...run, estimate: wireEstimate(estimates[i] ?? null) })) }
+  })
+}
+
+/** Jobs whose figures advice looks at. */
+const jobsSeen = 20
+
+/** The runs of the last jobs that succeeded, the oldest first. */
+async function jobRuns({ jobs, settings }: ServerContext): Promise<NamedRun[]> {
+  const { items } = await jobs.list({ limit: jobsSeen })
+  return items.toReversed().flatMap(({ id, status, fine_tuned_model: adapter }) =>
+    (status === 'succeeded' && adapter !== null ? [{ path: jobFolder(settings.directory, id).run, name: id, adapter }] : []))
+}
+
+async function estimateOf(context: ServerContext, advisor: Advisor, body: JobBody): Promise<WireEstimateOfRun> {
+  const { recipe, parent, training, validation } = await planJob(context, body)
+  return withFiles({ train: training, eval: validation }, async ([file]) => {
+    const { path, heldOutPath } = file!
+    const modelPath = await resolveModel(context.settings.modelRef)
+    const { eval: _, ...rest } = recipe
+    const local = { ...rest, data: path, ...(heldOutPath !== undefined && { eval: heldOutPath }) }
+    return wireEstimate(await advisor.estimate({ recipe: local, modelPath, rank: parent?.facts.rank }))
+  })
+}
+
+interface Rows {
+  readonly train: JobRows
+  readonly eval: JobRows | undefined
+}
+
+/** The rows as files, while `work` goes on. */
+async function withFiles<Result>(rows: Rows | undefined, work: (files: readonly NamedFile[]) => Promise<Result>): Promise<Result> {
+  if (rows === undefined) return work([])
+  const folder = await mkdtemp(join(tmpdir(), 'posttrain-advice-'))
+  const write = async (name: string, { source }: JobRows): Promise<string> => {
+    const path = join(folder, name + source.extension)
+    await source.write(path)
+    return path
+  }
+  try {
+    const path = await write('train', rows.train)
+    const heldOutPath = rows.eval === undefined ? undefined : await write('eval', rows.eval)
+    return await work([{ path, name: rows.train.reference, heldOutPath }])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+function wireEstimate(estimate: RunEstimate): WireEstimateOfRun
+function wireEstimate(estimate: RunEstimate | null): WireEstimateOfRun | null
+function wireEstimate(estimate: RunEstimate | null): WireEstimateOfRun | null {
+  if (estimate === null) return null
+  const { secondsPerStep: seconds_per_step, memoryMb: memory_mb, ...rest } = estimate
+  const { memoryMb, cores, cpu } = thisMachine()
+  return { object: 'estimate', ...rest, seconds_per_step, memory_mb, machine: { memory_mb: memoryMb, cores, cpu } }
+}
