@@ -26,6 +26,7 @@ const table: readonly (readonly [methods: Methods, path: string, need: Need])[] 
   ['any', '/v1/files', 'train'],
   ['any', '/v1/fine_tuning', 'train'],
   ['read', '/v1/runs', 'train'],
+  ['read', '/v1/runs', 'train'],
   ['write', '/v1/recipes', 'train'],
   ['read', '/v1/guide', 'any'],
   ['write', '/v1/advise', 'train'],

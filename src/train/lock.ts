@@ -40,6 +40,12 @@ export function acquireLock(path: string): Lock {
   }
 }
 
+/** Whether a living process holds the lock at `path`. */
+export function isLocked(path: string): boolean {
+  const holder = readLock(path)?.holder
+  return holder !== undefined && isAlive(holder)
+}
+
 /** A link appears under its name with all its content, or not at all. */
 function tryTake(path: string, text: string): boolean {
   const aside = `${path}.${randomUUID().slice(0, 8)}`

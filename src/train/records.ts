@@ -34,7 +34,9 @@ export interface Sample {
 
 /** A line of events.jsonl: what happened beside the steps. */
 export type RunEvent = { readonly step: number } & (
-  | { readonly type: 'started' | 'finished' }
+  /** `steps`: how many there are to be; early stopping may end the run before. */
+  | { readonly type: 'started'; readonly steps?: number }
+  | { readonly type: 'finished' }
   /** Checkpoints that were passed over as damaged, each with the reason. */
   | { readonly type: 'resumed'; readonly damaged: readonly string[] }
   /** Loss or reward and the method's metrics on the held-out rows, and the loss on the general set that measures forgetting. */

@@ -112,8 +112,12 @@ async function runInFolder(
   const initial = compared ? copyOf(policy.values) : policy.values
   const start = folder.resumedFrom === undefined ? firstState(recipe) : restore(policy, optimizer, folder.resumedFrom.path)
   if (folder.finished) return resultOf(folder, recipe, start, true)
+  const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
+  const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
+  const stepsPerEpoch = loader.stepsPerEpoch * stepsPerBatch(method, settings)
+  const totalSteps = recipe.steps ?? Math.ceil(stepsPerEpoch * recipe.epochs!)
   if (start.step === 0) {
-    folder.logEvent({ type: 'started', step: 0 })
+    folder.logEvent({ type: 'started', step: 0, steps: totalSteps })
     for (const message of data.warnings) folder.logEvent({ type: 'warning', step: 0, message })
   }
 
@@ -122,13 +126,10 @@ async function runInFolder(
   })
   emit({ type: 'status', text: 'compiling the training graph' })
   const learner = await Learner.compile(policy, learning.loss, placement, { observe: learning.observed ?? {} })
-  const loaderOptions = { parts: data.parts, batch: recipe.batch, seed: recipe.seed, shuffle: recipe.shuffle }
-  const loader = new Loader(loaderOptions, LoaderStateSchema.parse(start.loader))
-  const stepsPerEpoch = loader.stepsPerEpoch * stepsPerBatch(method, settings)
   const parts: LoopParts = {
     recipe, folder, policy, placement, learner, learning, optimizer, loader, emit, interrupted,
     general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
-    totalSteps: recipe.steps ?? Math.ceil(stepsPerEpoch * recipe.epochs!),
+    totalSteps,
     stepsPerEpoch,
   }
   try {
