@@ -72,7 +72,7 @@ function costOf(box: Box, { bounds, marks, lines }: Surroundings, taken: readonl
 
 /** About how wide a text is in the Studio's sans-serif type. @param size of the type, pixels */
 export function widthOf(text: string, size: number): number {
-  return text.length * size * 0.56 + 2
+  return text.length * size * 0.6 + 2
 }
 
 /** A long name keeps its end, which tells models apart. */
