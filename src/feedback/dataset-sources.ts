@@ -1,7 +1,8 @@
 /** What the store has for a dataset: counted, and read page by page. */
 import { sql, type RawBuilder } from 'kysely'
 import type { Row, Store } from '../store/index.ts'
-import { conditionsOf, type DatasetSpec } from './dataset-spec.ts'
+import { conditionsOf } from './completion-filter.ts'
+import type { DatasetSpec } from './dataset-spec.ts'
 import { isAfter, type Cursor } from './pages.ts'
 import type { Redactor } from './redact.ts'
 import type { AnswerRef } from './values.ts'
