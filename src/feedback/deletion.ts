@@ -1,4 +1,5 @@
 /** A user's right to be forgotten. */
+import { emptyDeletedItems } from '../registry/evaluation-items.ts'
 import type { Row, Store } from '../store/index.ts'
 import { referenceOf } from './datasets.ts'
 import { exclusive } from './exclusive.ts'
@@ -32,8 +33,8 @@ export interface AffectedJob {
 
 /**
  * Removes everything of a user: completions and what was said of them, the user's feedback on others' answers, and the rows
- * of datasets that were made of any of it, which leave tombstones. What was uploaded as a file stays, since no one can tell
- * whose it is.
+ * of datasets that were made of any of it, which leave tombstones, with what models answered to them in evaluations. What was
+ * uploaded as a file stays, since no one can tell whose it is.
  */
 export async function deleteUser(store: Store, redactor: Redactor, user: string): Promise<Deletion> {
   return await exclusive(store, () => remove(store, redactor.identifier(user)))
@@ -56,6 +57,7 @@ async function remove(store: Store, user: string): Promise<Deletion> {
     db.deleteFrom('feedback').where('id', 'in', feedback),
     db.deleteFrom('choices').where('completion_id', 'in', completions),
     db.deleteFrom('completions').where('user_id', '=', user),
+    ...(datasets.length === 0 ? [] : [emptyDeletedItems(store, datasets.map(({ id }) => id))]),
   )
   const jobs = await jobsOn(store, datasets)
   return {

@@ -128,5 +128,5 @@ function wrongKey(): ApiError {
 
 function lacksScope({ scopes }: VerifiedKey, need: Need): ApiError {
   const has = scopes.length === 0 ? 'none' : scopes.join(', ')
-  return new ApiError(403, `The key lacks the scope ${need}; it has ${has}`, { code: 'insufficient_scope' })
+  return new ApiError(403, `The key lacks the scope ${[need].flat().join(' or ')}; it has ${has}`, { code: 'insufficient_scope' })
 }

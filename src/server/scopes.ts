@@ -1,7 +1,7 @@
 import type { Scope } from './context.ts'
 
-/** What a call needs: a scope, any key that is valid, or nothing. */
-export type Need = Scope | 'any' | 'none'
+/** What a call needs: a scope, one of several, any key that is valid, or nothing. */
+export type Need = Scope | readonly Scope[] | 'any' | 'none'
 
 type Methods = 'read' | 'write' | 'any'
 
@@ -21,19 +21,19 @@ const table: readonly (readonly [methods: Methods, path: string, need: Need])[] 
   ['read', '/v1/models', 'infer'],
   ['write', '/v1/models', 'train'],
   ['any', '/v1/feedback', 'feedback'],
+  ['any', '/v1/inbox', 'feedback'],
   ['read', '/v1/datasets', 'feedback'],
   ['any', '/v1/datasets', 'train'],
   ['any', '/v1/files', 'train'],
   ['any', '/v1/fine_tuning', 'train'],
   ['read', '/v1/runs', 'train'],
-  ['read', '/v1/runs', 'train'],
   ['write', '/v1/recipes', 'train'],
   ['read', '/v1/guide', 'any'],
   ['write', '/v1/advise', 'train'],
   ['write', '/v1/estimates', 'train'],
-  ['read', '/v1/evaluations', 'feedback'],
+  ['read', '/v1/evaluations', ['feedback', 'train']],
   ['any', '/v1/evaluations', 'train'],
-  ['read', '/v1/map', 'feedback'],
+  ['read', '/v1/map', ['feedback', 'train']],
   ['any', '/v1/adapters', 'train'],
   ['any', '/v1/merged', 'train'],
   ['any', '/v1/aliases', 'train'],
@@ -60,5 +60,6 @@ function isUnder(path: string, prefix: string): boolean {
 
 /** Administrators may do everything. */
 export function allows(scopes: readonly Scope[], need: Need): boolean {
-  return need === 'none' || need === 'any' || scopes.includes(need) || scopes.includes('admin')
+  if (need === 'none' || need === 'any' || scopes.includes('admin')) return true
+  return [need].flat().some((scope) => scopes.includes(scope))
 }

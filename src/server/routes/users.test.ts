@@ -38,6 +38,15 @@ async function fill(store: Store): Promise<void> {
   )
 }
 
+/** Each row of the dataset d as an item of an evaluation. */
+async function evaluate({ db, write }: Store): Promise<void> {
+  const { id } = await db.selectFrom('datasets').select('id').where('name', '=', 'd').executeTakeFirstOrThrow()
+  const rows = await db.selectFrom('dataset_rows').select(['position', 'row_json']).where('dataset_id', '=', id).execute()
+  await write(db.insertInto('evaluation_items').values(rows.map(({ position, row_json: row }) => ({
+    evaluation_id: 'e', dataset_id: id, position, reward: 1, grades_json: '[]', texts_json: JSON.stringify(row!.includes('SECRET') ? row : 'another\'s'),
+  }))))
+}
+
 testStores("a user's data is removed everywhere, and what learned from it is named", async (store) => {
   const directory = await mkdtemp(join(tmpdir(), 'posttrain-users-'))
   const cancelled: string[] = []
@@ -49,8 +58,9 @@ testStores("a user's data is removed everywhere, and what learned from it is nam
   }
   const capture = new Capture(store)
   const audit = new Audit(store)
+  const evaluations = { forgetDeleted: async () => undefined }
   const settings = { directory, modelName: 'base', modelRef: 'base', adapterRoots: [] }
-  const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes, userRoutes], { store, capture, audit, settings, jobs: jobs as never })
+  const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes, userRoutes], { store, capture, audit, settings, jobs: jobs as never, evaluations: evaluations as never })
   const say = (id: string, name: string, value: unknown, user?: string) => call('POST', '/v1/feedback', { completion_id: id, name, value, ...(user && { user }) })
   try {
     const jane = 'jane@example.com'
@@ -70,6 +80,7 @@ testStores("a user's data is removed everywhere, and what learned from it is nam
     await call('POST', '/v1/datasets', { name: 'her', kind: 'labelled', filter: { user: jane } })
     await call('POST', '/v1/datasets', { name: 'p', kind: 'pairs', eval_fraction: 0 })
     await fill(store)
+    await evaluate(store)
     for (const id of ['j1', 'j3']) {
       await mkdir(join(directory, 'jobs', id, 'data'), { recursive: true })
       await mkdir(join(directory, 'jobs', id, 'run'), { recursive: true })
@@ -89,9 +100,11 @@ testStores("a user's data is removed everywhere, and what learned from it is nam
     assert.deepEqual((datasets as { name: string; rows: number }[]).map(({ name, rows }) => [name, rows]), [['d', 1], ['her', 1], ['p', 1]])
     assert.deepEqual(cancelled, ['j2'])
 
-    const tables = ['completions', 'choices', 'feedback', 'tags', 'datasets', 'dataset_rows', 'audit'] as const
+    const tables = ['completions', 'choices', 'feedback', 'tags', 'datasets', 'dataset_rows', 'evaluation_items', 'audit'] as const
     const everything = JSON.stringify(await Promise.all(tables.map((table) => store.db.selectFrom(table).selectAll().execute())))
     assert.doesNotMatch(everything, /SECRET|jane@/)
+    const items = await store.db.selectFrom('evaluation_items').select(['reward', 'texts_json']).orderBy('position').execute()
+    assert.deepEqual(items, [{ reward: 1, texts_json: null }, { reward: 1, texts_json: '"another\'s"' }, { reward: 1, texts_json: '"another\'s"' }])
     assert.deepEqual(await readdir(join(directory, 'jobs', 'j1')), ['run'])
     assert.deepEqual(await readdir(join(directory, 'jobs', 'j1', 'run')), ['metrics.jsonl'])
     assert.deepEqual(await readdir(join(directory, 'jobs', 'j3')), ['data', 'run'])
@@ -112,7 +125,7 @@ testStores('a deletion and a dataset that is being made take turns: nothing come
   const capture = new Capture(store)
   const jobs = { cancel: async () => undefined }
   const call = callRoutes([feedbackRoutes, datasetRoutes, datasetRowRoutes, userRoutes], {
-    store, capture, audit: new Audit(store), jobs: jobs as never, settings: { directory: '.', modelName: '', modelRef: '', adapterRoots: [] },
+    store, capture, audit: new Audit(store), jobs: jobs as never, evaluations: { forgetDeleted: async () => undefined } as never, settings: { directory: '.', modelName: '', modelRef: '', adapterRoots: [] },
   })
   for (let i = 0; i < 30; i++) {
     await capture.record(answered({ id: `c${i}`, user: i % 2 === 0 ? 'jane' : 'bob', messages: [{ role: 'user', content: `SECRET ${i % 2}${i}` }] }))

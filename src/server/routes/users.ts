@@ -15,6 +15,7 @@ export function userRoutes(context: ServerContext): Hono<RequestVariables> {
     const user = c.req.param('id')
     const deletion = await deleteUser(store, redactor, user)
     for (const { id } of deletion.jobs) await removeCopies(context, id)
+    await context.evaluations.forgetDeleted(deletion.datasets.map(({ id }) => id))
     await audit.append({
       keyId: c.get('keyId') ?? null, action: 'DELETE /v1/users/:id/data', target: redactor.identifier(user), detail: counts(deletion),
     })
