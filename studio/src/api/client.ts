@@ -24,6 +24,8 @@ export interface CallOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Sent as JSON. */
   readonly body?: unknown
+  /** Sent as multipart/form-data, in place of a body: an upload. */
+  readonly form?: FormData
   /** Null and undefined are left out. */
   readonly query?: Readonly<Record<string, QueryValue>>
   readonly signal?: AbortSignal | undefined
@@ -36,12 +38,13 @@ export async function call<Result>(path: string, options: CallOptions = {}): Pro
 }
 
 /** Calls; the answer's status is 2xx. @throws CallError; AbortError */
-export async function send(path: string, { method, body, query = {}, signal }: CallOptions = {}): Promise<Response> {
+export async function send(path: string, { method, body, form, query = {}, signal }: CallOptions = {}): Promise<Response> {
   const headers: Record<string, string> = { ...(body !== undefined && { 'content-type': 'application/json' }), ...key.header() }
   const response = await fetch(path + search(query), {
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    method: method ?? (body === undefined && form === undefined ? 'GET' : 'POST'),
     headers,
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(form !== undefined && { body: form }),
     ...(signal !== undefined && { signal }),
   }).catch((error: unknown) => {
     if (signal?.aborted === true) throw error
