@@ -49,13 +49,31 @@ export class FeedbackLog {
    * @throws FeedbackError; ConflictError where the idempotency key was used for other feedback
    */
   async add(body: FeedbackBody): Promise<Recorded> {
-    const said = saidIn(body)
-    const spokenOf = await this.#completionsOf(said)
-    checkAnswers(said, spokenOf)
-    const about = spokenOf.find(({ id }) => id === said.completionId)
-    const completion = about === undefined ? 'unknown' : 'known'
+    const [outcome] = await this.addAll([body])
+    if (outcome!.status === 'rejected') throw outcome!.reason
+    return outcome!.value
+  }
+
+  /** As `add`, for many at once, in their order: they share a commit, and one that is refused leaves the others as they are. */
+  async addAll(bodies: readonly FeedbackBody[]): Promise<PromiseSettledResult<Recorded>[]> {
+    const all = bodies.map(saidIn)
+    const completions = await this.#completionsOf(all)
+    const prepared = await Promise.allSettled(bodies.map((body, i) => this.#prepare(body, all[i]!, completions)))
+    return await Promise.allSettled(prepared.map((each) => (each.status === 'fulfilled' ? this.#write(each.value) : Promise.reject(each.reason as Error))))
+  }
+
+  /** @throws FeedbackError */
+  async #prepare(body: FeedbackBody, said: Said, completions: ReadonlyMap<string, SpokenOf>): Promise<Omit<Recorded, 'created'>> {
+    checkAnswers(said, completions)
+    const about = completions.get(said.completionId)
     const user = body.user === undefined ? about?.user_id ?? null : this.#redactor.identifier(body.user)
-    const feedback = await feedbackRow(said, user, body.idempotency_key, this.#redactor)
+    return {
+      feedback: await feedbackRow(said, user, body.idempotency_key, this.#redactor),
+      completion: about === undefined ? 'unknown' : 'known',
+    }
+  }
+
+  async #write({ feedback, completion }: Omit<Recorded, 'created'>): Promise<Recorded> {
     try {
       await this.#store.write(...insertFeedback(this.#store, feedback, 'arrival'))
     } catch (error) {
@@ -91,14 +109,17 @@ export class FeedbackLog {
     return pageOf(rows, limit)
   }
 
-  /** The stored completions that feedback speaks of: one, or the two of a choice. */
-  async #completionsOf({ completionId, name, value }: Said): Promise<SpokenOf[]> {
-    const ids = name === 'choice' ? answersOf(value as ChoiceValue).map(({ completion_id: id }) => id) : [completionId]
-    return await this.#store.db.selectFrom('completions')
+  /** The stored completions that feedback speaks of, by their ids: of a choice both. */
+  async #completionsOf(all: readonly Said[]): Promise<ReadonlyMap<string, SpokenOf>> {
+    const ids = all.flatMap(({ completionId, name, value }) =>
+      [completionId, ...(name === 'choice' ? answersOf(value as ChoiceValue).map(({ completion_id: id }) => id) : [])])
+    if (ids.length === 0) return new Map()
+    const rows = await this.#store.db.selectFrom('completions')
       .select(['id', 'user_id', 'prompt_hash'])
       .select(({ selectFrom, fn }) => selectFrom('choices').select(fn.countAll<number>().as('n'))
         .whereRef('completion_id', '=', 'completions.id').as('choices'))
-      .where('id', 'in', [...new Set([...ids, completionId])]).execute() as SpokenOf[]
+      .where('id', 'in', [...new Set(ids)]).execute() as SpokenOf[]
+    return new Map(rows.map((row) => [row.id, row]))
   }
 
   async #first(feedback: Row<'feedback'>): Promise<Row<'feedback'>> {
@@ -126,10 +147,9 @@ function answersOf({ chosen, rejected }: ChoiceValue) {
 }
 
 /** What can be known by now; of completions that are not stored yet, datasets find out later. */
-function checkAnswers({ completionId, position, name, value }: Said, completions: readonly SpokenOf[]): void {
-  const find = (wanted: string): SpokenOf | undefined => completions.find(({ id }) => id === wanted)
+function checkAnswers({ completionId, position, name, value }: Said, completions: ReadonlyMap<string, SpokenOf>): void {
   const checkIndex = (id: string, index: number, param: string): void => {
-    const count = Number(find(id)?.choices ?? Infinity)
+    const count = Number(completions.get(id)?.choices ?? Infinity)
     if (index < count) return
     throw new FeedbackError(param, `Completion ${id} has ${count} choice${count === 1 ? '' : 's'}, there is no choice ${index}`)
   }
@@ -142,7 +162,7 @@ function checkAnswers({ completionId, position, name, value }: Said, completions
   }
   checkIndex(chosen.completion_id, chosen.choice_index, 'value.chosen')
   checkIndex(rejected.completion_id, rejected.choice_index, 'value.rejected')
-  const [a, b] = [find(chosen.completion_id), find(rejected.completion_id)]
+  const [a, b] = [completions.get(chosen.completion_id), completions.get(rejected.completion_id)]
   if (a === undefined || b === undefined) return
   if (a.prompt_hash !== b.prompt_hash) throw new FeedbackError('value', 'The two answers are to different prompts; compare answers to one')
   if (a.user_id !== b.user_id) throw new FeedbackError('value', 'The two answers were given to different users; compare those that one got')

@@ -12,6 +12,7 @@ import { fileRoutes } from './files.ts'
 import { graderRoutes } from './graders.ts'
 import { guideRoutes } from './guide.ts'
 import { healthRoutes } from './health.ts'
+import { inboxRoutes } from './inbox.ts'
 import { jobRoutes } from './jobs.ts'
 import { keyRoutes } from './keys.ts'
 import { loraRoutes } from './lora.ts'
@@ -20,7 +21,6 @@ import { mapRoutes } from './map.ts'
 import { modelRoutes } from './models.ts'
 import { recipeRoutes } from './recipes.ts'
 import { runRoutes } from './runs.ts'
-import { runRoutes } from './runs.ts'
 import { storedCompletionRoutes } from './stored-completions.ts'
 import { studioRoutes } from './studio.ts'
 import { userRoutes } from './users.ts'
@@ -28,7 +28,7 @@ import { userRoutes } from './users.ts'
 /** The whole API. */
 export const allRoutes: readonly Routes[] = [
   chatRoutes, completionRoutes, modelRoutes, loraRoutes, adapterRoutes, mergedRoutes, aliasRoutes,
-  feedbackRoutes, storedCompletionRoutes, datasetRoutes, datasetRowRoutes, userRoutes, fileRoutes, fileRowRoutes, jobRoutes, runRoutes, runRoutes, recipeRoutes, guideRoutes, graderRoutes, keyRoutes, healthRoutes,
+  feedbackRoutes, inboxRoutes, storedCompletionRoutes, datasetRoutes, datasetRowRoutes, userRoutes, fileRoutes, fileRowRoutes, jobRoutes, runRoutes, recipeRoutes, guideRoutes, graderRoutes, keyRoutes, healthRoutes,
   evaluationRoutes, mapRoutes,
   studioRoutes,
 ]
