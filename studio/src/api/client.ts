@@ -22,7 +22,7 @@ type QueryValue = string | number | boolean | null | undefined
 
 export interface CallOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** Sent as JSON. */
+  /** Sent as JSON; a form as it is, with its files. */
   readonly body?: unknown
   /** Sent as multipart/form-data, in place of a body: an upload. */
   readonly form?: FormData
@@ -39,11 +39,12 @@ export async function call<Result>(path: string, options: CallOptions = {}): Pro
 
 /** Calls; the answer's status is 2xx. @throws CallError; AbortError */
 export async function send(path: string, { method, body, form, query = {}, signal }: CallOptions = {}): Promise<Response> {
-  const headers: Record<string, string> = { ...(body !== undefined && { 'content-type': 'application/json' }), ...key.header() }
+  const isJson = body !== undefined && !(body instanceof FormData)
+  const headers: Record<string, string> = { ...(isJson && { 'content-type': 'application/json' }), ...key.header() }
   const response = await fetch(path + search(query), {
     method: method ?? (body === undefined && form === undefined ? 'GET' : 'POST'),
     headers,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(body !== undefined && { body: isJson ? JSON.stringify(body) : body as FormData }),
     ...(form !== undefined && { body: form }),
     ...(signal !== undefined && { signal }),
   }).catch((error: unknown) => {
