@@ -74,6 +74,7 @@ export function evaluationRoutes(context: ServerContext): Hono<RequestVariables>
   routes.get('/v1/evaluations/:id/compare/:baseline', async (c) => {
     const [before, now] = await comparable(context, c.req.param('baseline'), c.req.param('id'))
     const comparison = await evaluations.items.compare(before.evaluation.id, now.evaluation.id)
+    if (comparison.better + comparison.worse + comparison.same === 0) throw new ApiError(400, 'There is no prompt that could be graded under both')
     return c.json(wireComparison(wire(before), wire(now), comparison))
   })
   routes.get('/v1/evaluations/:id/compare/:baseline/items', async (c) => {
