@@ -16,6 +16,8 @@ test('a value without an interval is said without one', () => {
 
 test('changes have a sign, zero has none', () => {
   assert.deepEqual(readChange({ value: 0.12, low: -0.05, high: 0.29 }), { value: '+0.12', low: '−0.05', high: '+0.29' })
+  assert.deepEqual(readChange({ value: 0.02, low: 0.002, high: 0.04 }), { value: '+0.020', low: '+0.002', high: '+0.040' })
+  assert.deepEqual(readChange({ value: 0.02, low: 0, high: 0.04 }).low, '0.00')
   assert.equal(signed(-0.001, 2), '0.00')
   assert.equal(signed(0, 1), '0.0')
 })

@@ -16,9 +16,11 @@ export function readEstimate({ value, low, high }: Estimate): EstimateText {
   return { value: read(value), low: read(low), high: read(high) }
 }
 
-/** The same for a change: with a sign, and no sign before a zero. */
+/** The same for a change: with a sign, no sign before a zero, and no bound that only looks like zero. */
 export function readChange({ value, low, high }: Estimate): EstimateText {
-  const decimals = decimalsFor(high - low)
+  const looksZero = (decimals: number): boolean => [low, high].some((bound) => bound !== 0 && Number(bound.toFixed(decimals)) === 0)
+  let decimals = decimalsFor(high - low)
+  while (decimals < 4 && looksZero(decimals)) decimals++
   const read = (number: number): string => signed(number, decimals)
   return { value: read(value), low: read(low), high: read(high) }
 }

@@ -1,6 +1,6 @@
 /** Which two models are compared. */
 import type { WireMap, WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
-import { standingsOf } from '../map/lineage.ts'
+import { newestOf, standingsOf } from '../map/lineage.ts'
 
 export interface Choice {
   /** undefined: only one model was measured. */
@@ -12,7 +12,7 @@ export interface Choice {
 export function chooseModels(map: Pick<WireMap, 'points' | 'arrows'>, { before, after }: { readonly before: string | null; readonly after: string | null }): Choice {
   const standings = standingsOf(map)
   const find = (model: string | null | undefined): WireMapPoint | undefined => map.points.find((point) => point.model === model)
-  const later = find(after) ?? find(map.arrows.findLast(({ to }) => to !== before)?.to) 
+  const later = find(after) ?? find(newestOf(map.arrows.filter(({ to }) => to !== before))) 
     ?? standings.findLast(({ model }) => model !== before) ?? standings.at(-1)
   const parent = standings.find(({ model }) => model === later?.model)?.parent
   const earlier = find(before === later?.model ? null : before) ?? parent ?? standings.find(({ model }) => model !== later?.model)

@@ -46,6 +46,22 @@ export function areaOutside(inner: Box, outer: Box): number {
   return inner.width * inner.height - sharedArea(inner, outer)
 }
 
+export interface Reach {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+}
+
+/** Four quarters of ellipses around a point that need not be in the middle, as an SVG path. */
+export function roundArea({ x, y }: Spot, { left, right, top, bottom }: Reach): string {
+  const quarter = (rx: number, ry: number, to: Spot): string => `A${rx} ${ry} 0 0 1 ${to.x} ${to.y}`
+  return [
+    `M${x} ${top}`, quarter(right - x, y - top, { x: right, y }), quarter(right - x, bottom - y, { x, y: bottom }),
+    quarter(x - left, bottom - y, { x: left, y }), quarter(x - left, y - top, { x, y: top }), 'Z',
+  ].join('')
+}
+
 export interface Arrow extends Line {
   /** Corners of its head, as SVG's `points`. */
   readonly head: string

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly bounds: Box
   readonly marks: readonly Box[]
   readonly lines: readonly Line[]
+  /** Lines that a label had better not lie on. */
+  readonly faint?: readonly Line[]
 }
 
 /** From what it names to its own middle, in halves of its size: right of it first, then as calm as possible. */
@@ -30,7 +32,7 @@ const sides: readonly (readonly [right: number, down: number])[] = [
 ]
 
 /** What covering costs, by pixel of area, or of length: points tell most, lines can be followed under a word. */
-const costs = { outside: 20, mark: 12, label: 12, line: 2 } as const
+const costs = { outside: 20, mark: 12, label: 12, line: 2, faint: 0.4 } as const
 
 /** A label that costs more is rather left out. */
 const tolerable = 60
@@ -62,11 +64,12 @@ function placeAt({ at, width, height, gap }: Label, [right, down]: readonly [num
   return { box: { x, y, width, height }, align: right === 1 ? 'start' : right === -1 ? 'end' : 'middle' }
 }
 
-function costOf(box: Box, { bounds, marks, lines }: Surroundings, taken: readonly Box[]): number {
+function costOf(box: Box, { bounds, marks, lines, faint = [] }: Surroundings, taken: readonly Box[]): number {
   let cost = costs.outside * areaOutside(box, bounds)
   for (const mark of marks) cost += costs.mark * sharedArea(box, mark)
   for (const other of taken) cost += costs.label * sharedArea(box, other)
   for (const line of lines) cost += costs.line * lengthWithin(line, box)
+  for (const line of faint) cost += costs.faint * lengthWithin(line, box)
   return cost
 }
 

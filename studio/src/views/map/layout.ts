@@ -69,7 +69,10 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
     ...(arrows.length > crowd ? [] : arrows.map(({ arrow, text }) => methodLabel(text, arrow))),
   ]
   const marks = spots.map((spot) => ({ x: spot.x - 7, y: spot.y - 7, width: 14, height: 14 }))
-  const placed = placeLabels(wishes, { bounds: { ...plot, y: plot.y - 4 }, marks, lines: arrows.map(({ arrow }) => arrow) })
+  const crosses = standings.flatMap(({ correctness: c, preference: p }, i) => [
+    { from: { ...spots[i]!, x: x(c.low) }, to: { ...spots[i]!, x: x(c.high) } }, { from: { ...spots[i]!, y: y(p.low) }, to: { ...spots[i]!, y: y(p.high) } },
+  ])
+  const placed = placeLabels(wishes, { bounds: { ...plot, y: plot.y - 4 }, marks, lines: arrows.map(({ arrow }) => arrow), faint: crosses })
   const labels = new Map(order.map((i, rank) => [i, placed[rank]]))
 
   return {

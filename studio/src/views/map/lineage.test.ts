@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WireMapArrow, WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
-import { aliasWords, ancestryOf, nextSorting, readSorting, sortStandings, standingsOf } from './lineage.ts'
+import { aliasWords, ancestryOf, newestOf, nextSorting, readSorting, sortStandings, standingsOf } from './lineage.ts'
 
 function point(model: string, correctness: number, preference = 0.5): WireMapPoint {
   const exact = (value: number) => ({ value, low: value, high: value })
@@ -39,6 +39,12 @@ test('a circle of arrows ends, and nobody is lost', () => {
 test('a model comes from its parent, and from that one\'s', () => {
   assert.deepEqual([...ancestryOf('v2', standingsOf({ points, arrows }))], ['v2', 'v1', 'base'])
   assert.equal(ancestryOf(undefined, standingsOf({ points, arrows })).size, 0)
+})
+
+test('the newest run is the one whose job was made last, whatever was measured last', () => {
+  assert.equal(newestOf(arrows), 'v2')
+  assert.equal(newestOf(arrows.toReversed()), 'v2')
+  assert.equal(newestOf([]), undefined)
 })
 
 test('sorting by figures and by name, whose numbers count as numbers', () => {

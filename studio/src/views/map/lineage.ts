@@ -1,5 +1,5 @@
 /** Who comes from whom on the map. */
-import type { WireMap, WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
+import type { WireMap, WireMapArrow, WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
 
 /** A measured model and how it came to be. */
 export interface Standing extends WireMapPoint {
@@ -33,6 +33,11 @@ export function standingsOf({ points, arrows }: Pick<WireMap, 'points' | 'arrows
 
 export function isBase({ adapter }: Pick<WireMapPoint, 'adapter'>): boolean {
   return adapter === null
+}
+
+/** The model that the newest run made; ids of jobs grow with time. */
+export function newestOf(arrows: readonly WireMapArrow[]): string | undefined {
+  return arrows.toSorted((a, b) => (a.run < b.run ? -1 : 1)).at(-1)?.to
 }
 
 /** A model and all that it comes from. */
