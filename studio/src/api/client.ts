@@ -24,8 +24,6 @@ export interface CallOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Sent as JSON; a form as it is, with its files. */
   readonly body?: unknown
-  /** Sent as multipart/form-data, in place of a body: an upload. */
-  readonly form?: FormData
   /** Null and undefined are left out. */
   readonly query?: Readonly<Record<string, QueryValue>>
   readonly signal?: AbortSignal | undefined
@@ -38,14 +36,13 @@ export async function call<Result>(path: string, options: CallOptions = {}): Pro
 }
 
 /** Calls; the answer's status is 2xx. @throws CallError; AbortError */
-export async function send(path: string, { method, body, form, query = {}, signal }: CallOptions = {}): Promise<Response> {
+export async function send(path: string, { method, body, query = {}, signal }: CallOptions = {}): Promise<Response> {
   const isJson = body !== undefined && !(body instanceof FormData)
   const headers: Record<string, string> = { ...(isJson && { 'content-type': 'application/json' }), ...key.header() }
   const response = await fetch(path + search(query), {
-    method: method ?? (body === undefined && form === undefined ? 'GET' : 'POST'),
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
     headers,
     ...(body !== undefined && { body: isJson ? JSON.stringify(body) : body as FormData }),
-    ...(form !== undefined && { body: form }),
     ...(signal !== undefined && { signal }),
   }).catch((error: unknown) => {
     if (signal?.aborted === true) throw error
