@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { siblingModule } from '../runtime/worker.ts'
-import type { JobMessage, JobRequest } from '../train/job.ts'
+import type { JobMessage, JobRequest, StopCommand } from '../train/job.ts'
+import type { StopRequest } from '../train/stop.ts'
 
 /** How a job's process ended: with its last answer, or without one. */
 export type JobOutcome =
@@ -12,8 +13,8 @@ export interface JobChild {
   readonly pid: number | undefined
   /** Resolves when the process has ended; never rejects. */
   readonly ended: Promise<JobOutcome>
-  /** Asks it to end at its next checkpoint. */
-  stop(): void
+  /** Asks it to end at its next checkpoint; the last request counts. */
+  stop(request: StopRequest): void
   /** Ends it at once, as `kill -9` does: what it leaves on the disk is whole at any moment. */
   kill(): void
 }
@@ -45,7 +46,7 @@ export function startJobProcess(request: JobRequest, onMessage: (message: JobMes
   return {
     pid: child.pid,
     ended,
-    stop: () => { if (child.connected) child.send({ type: 'stop' }, () => {}) },
+    stop: (request) => { if (child.connected) child.send({ type: 'stop', request } satisfies StopCommand, () => {}) },
     kill: () => { child.kill('SIGKILL') },
   }
 }

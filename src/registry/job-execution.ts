@@ -51,12 +51,15 @@ export class JobExecution {
   readonly #news: JobNews
   #child: JobChild | undefined
   #reason: StopReason | undefined
+  /** It was told to keep what it has learnt so far, and survives that no process of it does. */
+  #finishes: boolean
   /** Ends when the checkpoints so far are registered. */
   #checkpoints: Promise<void> = Promise.resolve()
 
   constructor(parts: RunnerParts, job: Job) {
     this.#parts = parts
     this.#job = job
+    this.#finishes = job.finish_requested_at !== null
     this.#plan = planOf(job, parts.adapters.base)
     this.#folder = jobFolder(parts.settings.directory, job.id)
     this.#log = new JobLog(parts.store, job.id, parts.onFault)
@@ -68,7 +71,14 @@ export class JobExecution {
     if (this.#reason === 'cancel') return
     this.#reason = reason
     if (reason === 'cancel') this.#child?.kill()
-    else this.#child?.stop()
+    else this.#child?.stop('pause')
+  }
+
+  /** Tells it to end at its next checkpoint with what it has learnt by then; a pause that was asked for is taken back. */
+  finish(): void {
+    this.#finishes = true
+    if (this.#reason === 'pause') this.#reason = undefined
+    if (this.#reason === undefined) this.#child?.stop('finish')
   }
 
   async #carryOut(): Promise<ExecutionEnd> {
@@ -95,8 +105,10 @@ export class JobExecution {
     const start = lastCheckpoint(this.#folder.run)
     this.#log.message('info', start === 0 ? 'Fine-tuning job started' : `Fine-tuning job goes on from step ${start}`)
     for (let deaths = 0, reached = start; ;) {
-      const outcome = await this.#run({ type: 'run', recipe, adapter })
+      const outcome = await this.#run({ type: 'run', recipe, adapter, finish: this.#finishes })
       if (outcome.type === 'done' && outcome.result.finished) return outcome.result
+      // It had stopped for a pause when it was told to finish.
+      if (outcome.type === 'done' && this.#finishes && this.#reason === undefined) continue
       const death = this.#deathOf(outcome)
       const step = lastCheckpoint(this.#folder.run)
       deaths = step > reached ? 1 : deaths + 1

@@ -48,10 +48,12 @@ export async function addResultFile(files: Files, job: Job, run: string): Promis
 function metricsCsv(run: string): string {
   const paths = runPaths(run)
   const steps = readLines<StepMetrics>(paths.metrics)
-  const evaluations = new Map(readLines<StoredEvent>(paths.events).flatMap((event) => (event.type === 'evaluation' ? [[event.step, event] as const] : [])))
+  // At the last step the general set is measured too, by itself.
+  const heldOut = new Map(readLines<StoredEvent>(paths.events).flatMap((event) =>
+    (event.type === 'evaluation' && event.loss !== undefined ? [[event.step, event.loss] as const] : [])))
   const own = [...new Set(steps.flatMap((line) => Object.keys(line)))].filter((key) => key !== 'step' && key !== 'loss')
   const header = ['step', 'train_loss', 'valid_loss', ...own]
-  const lines = steps.map((line) => [line.step, line.loss, evaluations.get(line.step)?.loss, ...own.map((key) => line[key])])
+  const lines = steps.map((line) => [line.step, line.loss, heldOut.get(line.step), ...own.map((key) => line[key])])
   return [header, ...lines].map((cells) => `${cells.map((cell) => String(cell ?? '')).join(',')}\n`).join('')
 }
 

@@ -63,7 +63,7 @@ export class JobRunner {
       await orphanEnded(job.pid)
       // It may have been told to pause meanwhile.
       await states.move(job.id, ['running'], { status: 'queued', pid: null })
-      await states.move(job.id, ['pausing'], { status: 'paused', pid: null })
+      await states.move(job.id, ['pausing'], { status: job.finish_requested_at === null ? 'paused' : 'queued', pid: null })
       await states.tell(job.id, 'warn', 'The server ended while the job ran; it goes on from its last checkpoint')
     }
     this.wake()
@@ -82,6 +82,11 @@ export class JobRunner {
   /** Tells a running job to stop at a checkpoint. */
   pause(id: string): void {
     this.#running.get(id)?.stop('pause')
+  }
+
+  /** Tells a running job to end at a checkpoint and keep what it has learnt. */
+  finish(id: string): void {
+    this.#running.get(id)?.finish()
   }
 
   /** Ends a job's process, unless its result is being registered: then waits for that. */
@@ -136,9 +141,10 @@ export class JobRunner {
       this.#running.set(job.id, execution)
       void this.#over(job, execution).catch(onFault)
       // It may have been told to stop between the lines above.
-      const status = (await states.get(job.id))?.status
-      if (status === 'pausing') execution.stop('pause')
-      if (status === 'cancelled') execution.stop('cancel')
+      const latest = await states.get(job.id)
+      if (latest?.status === 'pausing') execution.stop('pause')
+      if (latest?.status === 'cancelled') execution.stop('cancel')
+      if (latest?.finish_requested_at != null) execution.finish()
     }
   }
 
@@ -146,10 +152,14 @@ export class JobRunner {
     const { states } = this.#parts
     const end: ExecutionEnd = await execution.ended
     this.#running.delete(job.id)
-    if (end === 'paused' && await states.move(job.id, ['running', 'pausing'], { status: 'paused', pid: null, estimated_finish: null })) {
-      await states.tell(job.id, 'info', 'The job is paused at a checkpoint')
+    const rest = { pid: null, estimated_finish: null }
+    if (end === 'paused') {
+      // Of both that it was told, to finish is what counts.
+      const finishes = (await states.get(job.id))?.finish_requested_at != null
+      const stopped = await states.move(job.id, ['running', 'pausing'], { status: finishes ? 'queued' : 'paused', ...rest })
+      if (stopped && !finishes) await states.tell(job.id, 'info', 'The job is paused at a checkpoint')
     }
-    if (end === 'interrupted') await states.move(job.id, ['running'], { status: 'queued', pid: null, estimated_finish: null })
+    if (end === 'interrupted') await states.move(job.id, ['running'], { status: 'queued', ...rest })
     this.wake()
   }
 }

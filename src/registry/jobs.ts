@@ -174,7 +174,8 @@ export class Jobs implements AsyncDisposable {
 
   /** Stops a job at its next checkpoint, or keeps it from starting. @throws NotFoundError; ConflictError where it cannot be paused */
   async pause(id: string): Promise<Job> {
-    await this.#require(id)
+    const { finish_requested_at: finishing, finished_at } = await this.#require(id)
+    if (finishing !== null && finished_at === null) throw new ConflictError(`job ${id} is about to finish: it cannot be paused any more`)
     if (await this.#states.move(id, ['running'], { status: 'pausing' })) {
       this.#runner.pause(id)
       await this.#states.tell(id, 'info', 'The job will pause at its next checkpoint')
@@ -190,6 +191,24 @@ export class Jobs implements AsyncDisposable {
       await this.#states.tell(id, 'info', 'The job is resumed')
       this.#runner.wake()
     } else await this.#refuseUnless(id, ['queued', 'running'], 'resumed')
+    return this.#require(id)
+  }
+
+  /**
+   * Ends a job at its next checkpoint, or at the one at which it is paused, with what it has learnt by then: it succeeds as it would
+   * have after its last step. @throws NotFoundError; ConflictError where it is over, or has not begun
+   */
+  async finish(id: string): Promise<Job> {
+    const job = await this.#require(id)
+    if (job.finished_at !== null) throw over(job)
+    if (job.finish_requested_at !== null) return job
+    if (job.started_at === null) throw new ConflictError(`job ${id} is ${job.status} and has learnt nothing yet: cancel it, or wait until it runs`)
+    const mark = { finish_requested_at: Date.now() }
+    if (await this.#states.move(id, ['running', 'pausing'], { status: 'running', ...mark })) this.#runner.finish(id)
+    else if (await this.#states.move(id, ['paused', 'queued'], { status: 'queued', ...mark })) this.#runner.wake()
+    // It was started, paused or ended between the two.
+    else return this.finish(id)
+    await this.#states.tell(id, 'info', 'The job will finish at its next checkpoint, with what it has learnt by then')
     return this.#require(id)
   }
 

@@ -6,8 +6,9 @@ import { constants, setPriority } from 'node:os'
 import { UserError, messageOf } from '../errors.ts'
 import type { JobFailure, JobMessage, JobRequest, StopCommand } from './job.ts'
 import { JobFileError, checkFiles, compareRun, runJob } from './job-run.ts'
+import type { StopRequest } from './stop.ts'
 
-let stopped = false
+let asked: StopRequest | undefined
 
 /** Every answer that was sent has left the process when this resolves. */
 let sent: Promise<void> = Promise.resolve()
@@ -24,7 +25,7 @@ async function answer(request: JobRequest): Promise<void> {
   try {
     switch (request.type) {
       case 'check': send({ type: 'checked', rows: await checkFiles(request) }); break
-      case 'run': await runJob(request, send, () => stopped); break
+      case 'run': await runJob(request, send, () => asked); break
       case 'compare': send({ type: 'compared', comparison: await compareRun(request) }); break
     }
   } catch (error) {
@@ -48,10 +49,11 @@ setPriority(constants.priority.PRIORITY_LOW)
 // Ctrl-C reaches the whole group of a terminal; the server alone decides what becomes of its jobs.
 process.on('SIGINT', () => {})
 process.on('message', (message: JobRequest | StopCommand) => {
-  if (message.type === 'stop') stopped = true
+  if (message.type === 'stop') asked = message.request
   else {
+    if (message.type === 'run' && message.finish) asked = 'finish'
     process.once('disconnect', () => {
-      stopped = true
+      asked = 'pause'
       // What is neither training nor saved is begun again by whoever goes on.
       if (message.type !== 'run') process.exit()
     })

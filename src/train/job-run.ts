@@ -13,6 +13,7 @@ import { compareAdapters, type Comparison } from './job-comparison.ts'
 import { checkRecipe, type Recipe } from './recipe.ts'
 import { runTraining } from './run.ts'
 import { runPaths } from './run-folder.ts'
+import type { StopRequest } from './stop.ts'
 
 /** A file of the request is wrong. */
 export class JobFileError extends UserError {
@@ -44,9 +45,9 @@ export async function checkFiles({ files, kind, minimumRows }: CheckRequest): Pr
 
 /**
  * Trains what a job asks for, from its last checkpoint where there is one; puts the adapter in its place; compares it.
- * @param interrupted asked after every step: true ends the run at a checkpoint
+ * @param stopRequest asked after every step
  */
-export async function runJob(request: RunJobRequest, send: (message: JobMessage) => void, interrupted: () => boolean): Promise<void> {
+export async function runJob(request: RunJobRequest, send: (message: JobMessage) => void, stopRequest: () => StopRequest | undefined): Promise<void> {
   const recipe = checkRecipe(request.recipe, methods)
   const model = await resolveModel(recipe.model)
   const adapters = await openCheckpointAdapters(recipe, model, request.adapter, send)
@@ -55,7 +56,7 @@ export async function runJob(request: RunJobRequest, send: (message: JobMessage)
     if (event.type === 'step') totalSteps = event.steps
     if (event.type === 'checkpoint') adapters.add(event.path, event.step, totalSteps)
     send({ type: 'event', event })
-  }, interrupted)
+  }, stopRequest)
   await adapters.finish()
   if (result.finished) await copyAdapter(result.output, request.adapter)
   send({ type: 'done', result })

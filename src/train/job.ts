@@ -3,6 +3,7 @@ import type { DataKindName } from '../data/kinds.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import type { Comparison } from './job-comparison.ts'
 import type { RecipeInput } from './recipe.ts'
+import type { StopRequest } from './stop.ts'
 
 /** Checks the files of a job without training. */
 export interface CheckRequest {
@@ -28,6 +29,8 @@ export interface RunJobRequest {
   readonly recipe: RecipeInput
   /** Where the adapter is put; its checkpoints' beside it, with `-ckpt-step-N` after the name. */
   readonly adapter: string
+  /** It has been told to finish: at the checkpoint from which it goes on, or after its first step. */
+  readonly finish: boolean
 }
 
 /** Compares the adapter of a finished run with the one in use. */
@@ -42,9 +45,10 @@ export interface CompareRequest {
 
 export type JobRequest = CheckRequest | RunJobRequest | CompareRequest
 
-/** What else the process is told: to end at the next checkpoint. */
+/** What else the process is told while it trains; the last one counts. */
 export interface StopCommand {
   readonly type: 'stop'
+  readonly request: StopRequest
 }
 
 export type JobMessage =

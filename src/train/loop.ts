@@ -5,14 +5,16 @@ import { saveCheckpoint, type TrainState } from './checkpoint.ts'
 import { evaluationLosses } from './evaluator.ts'
 import type { TrainEvent } from './events.ts'
 import type { Learner } from './learner.ts'
+import { readLines } from './lines.ts'
 import { definite, type Learning } from './learning/learning.ts'
 import { createMonitor, peakMemoryMb } from './monitor.ts'
 import { clipGradients, firstNonFinite, type Optimizer } from './optimizer.ts'
 import type { Placement, Policy } from './policy.ts'
 import type { Recipe } from './recipe.ts'
+import type { StoredEvent } from './records.ts'
 import type { RunFolder } from './run-folder.ts'
 import { scheduleFactor } from './schedule.ts'
-import { afterEvaluation, evaluationDue, isBest, shouldStop, type Progress } from './stop.ts'
+import { afterEvaluation, evaluationDue, isBest, shouldStop, type Progress, type StopRequest } from './stop.ts'
 
 /** All that the loop works on. */
 export interface LoopParts {
@@ -29,13 +31,13 @@ export interface LoopParts {
   /** Of an epoch, those on the same answers included. */
   readonly stepsPerEpoch: number
   readonly emit: (event: TrainEvent) => void
-  /** Asked after every step: true ends the run at a checkpoint. */
-  readonly interrupted: () => boolean
+  /** Asked after every step. */
+  readonly stopRequest: () => StopRequest | undefined
 }
 
 /** The loop that all methods share: batch, gradients, clipping, update, evaluation, checkpoint. Ends with the run's state. */
 export async function trainingLoop(parts: LoopParts, start: TrainState): Promise<TrainState> {
-  const { recipe, stepsPerEpoch, totalSteps, interrupted } = parts
+  const { recipe, stepsPerEpoch, totalSteps, stopRequest } = parts
   const plan = { totalSteps, stepsPerEpoch, every: recipe.eval_every }
   const monitor = createMonitor()
   let state = start
@@ -43,6 +45,7 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
   let savedAt = Date.now()
   let evaluationWaits = false
   if (state.step === 0) state = await evaluate(parts, state, { heldOut: true, general: true })
+  else if (state.step < totalSteps && stopRequest() === 'finish') return finishAt(parts, state)
 
   while (state.step < totalSteps && !shouldStop(progressOf(state), recipe.stop?.patience)) {
     state = await trainStep(parts, state, monitor)
@@ -52,7 +55,8 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
     // In the middle of a set of answers nothing is saved, since a resumed run would have to sample them anew; and nothing
     // is measured, since the best parameters are to be saved.
     const whole = parts.learning.resumable !== false || state.step === totalSteps
-    evaluationWaits ||= evaluationDue(state.step, plan) && recipe.eval !== undefined
+    const asked = stopRequest()
+    evaluationWaits ||= (evaluationDue(state.step, plan) || asked === 'finish') && recipe.eval !== undefined
     const evaluated = evaluationWaits && whole
     if (evaluated) {
       state = await evaluate(parts, state, { heldOut: true, general: false })
@@ -62,15 +66,25 @@ export async function trainingLoop(parts: LoopParts, start: TrainState): Promise
     const { every_seconds, every_steps = Infinity } = recipe.checkpoint
     const patienceLost = shouldStop(progressOf(state), recipe.stop?.patience)
     if (patienceLost) reportStop(parts, state)
+    else if (asked === 'finish' && whole && state.step < totalSteps) reportFinish(parts, state)
     const due = Date.now() - savedAt >= every_seconds * 1000 || state.step - savedStep >= every_steps
     const over = state.step === totalSteps || patienceLost
-    if (whole && (over || best || due || interrupted())) {
+    if (whole && (over || best || due || asked !== undefined)) {
       await checkpoint(parts, state, best ? state.best?.loss : undefined)
       savedStep = state.step
       savedAt = Date.now()
     }
-    if (interrupted() && whole) break
+    if (asked !== undefined && whole) break
   }
+  return state
+}
+
+/** Ends a run that goes on from a checkpoint only to end there: it is measured as it would have been after its last step. */
+async function finishAt(parts: LoopParts, start: TrainState): Promise<TrainState> {
+  reportFinish(parts, start)
+  if (parts.recipe.eval === undefined || wasMeasured(parts.folder, start.step)) return start
+  const state = await evaluate(parts, start, { heldOut: true, general: false })
+  if (parts.recipe.keep === 'best' && isBest(progressOf(state), state.step)) await checkpoint(parts, state, state.best?.loss)
   return state
 }
 
@@ -113,6 +127,17 @@ function reportStop({ folder, emit }: LoopParts, { step, best, evaluationsSinceB
   const message = `no better evaluation loss in ${evaluationsSinceBest} evaluations: the best was ${best!.loss.toFixed(4)} at step ${best!.step}`
   folder.logEvent({ type: 'stopped', step, message })
   emit({ type: 'status', text: `stopped at step ${step}: ${message}` })
+}
+
+/** Whether the held-out rows were evaluated before the checkpoint of `step` was saved. */
+function wasMeasured({ paths }: RunFolder, step: number): boolean {
+  return readLines<StoredEvent>(paths.events).some((event) => event.type === 'evaluation' && event.step === step && (event.loss ?? event.reward) !== undefined)
+}
+
+function reportFinish({ folder, totalSteps, emit }: LoopParts, { step }: TrainState): void {
+  const message = `told to finish after ${step} of ${totalSteps} steps`
+  folder.logEvent({ type: 'stopped', step, message })
+  emit({ type: 'status', text: message })
 }
 
 /** A run of ONNX Runtime blocks this thread: without a pause, a request to stop would wait until the end. */

@@ -13,6 +13,7 @@ import { checkRecipe, type RecipeInput } from './recipe.ts'
 import type { Sample, StepMetrics, StoredEvent } from './records.ts'
 import { runTraining } from './run.ts'
 import { runPaths } from './run-folder.ts'
+import type { StopRequest } from './stop.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'posttrain-resume-'))
 after(() => { rmSync(root, { recursive: true }) })
@@ -72,7 +73,7 @@ async function trained(recipe: ReturnType<typeof recipeOf>, stops: readonly numb
   for (const [session, stop] of [...stops, Infinity].entries()) {
     let done = 0
     const request = { recipe, model, resume: session > 0, overwrite: false, cache: join(root, 'cache') }
-    const { steps, finished } = await runTraining(request, (event) => { if (event.type === 'step') done = event.step }, () => done >= stop)
+    const { steps, finished } = await runTraining(request, (event) => { if (event.type === 'step') done = event.step }, () => (done >= stop ? 'pause' : undefined))
     assert.equal(finished, stop === Infinity)
     if (!finished) stopped.push(steps)
     if (!finished && lost !== undefined) rmSync(join(recipe.output, lost))
@@ -111,6 +112,32 @@ describe('a run that is stopped and resumed', () => {
       const { metrics, samples } = resultOf(whole!.output) as { metrics: StepMetrics[]; samples: Sample[] }
       assert.deepEqual(metrics.map(({ step }) => step), [1, 2, 3, 4, 5, 6])
       assert.equal(samples.length > 0, methods[whole!.method]!.rows === 'prompts')
+    })
+  }
+})
+
+describe('a run that is told to finish ends as one that was to have so many steps', () => {
+  /** @param requests what each session is told after step 3, or when it goes on from there */
+  const finishedAt = async (recipe: ReturnType<typeof recipeOf>, requests: readonly StopRequest[]): Promise<number> => {
+    let steps = 0
+    for (const [session, told] of requests.entries()) {
+      const request = { recipe, model, resume: session > 0, overwrite: false, cache: join(root, 'cache') }
+      const result = await runTraining(request, (event) => { if (event.type === 'step') steps = event.step }, () => (steps >= 3 ? told : undefined))
+      assert.equal(result.finished, told === 'finish')
+    }
+    return steps
+  }
+  for (const name of Object.keys(cases)) {
+    test(name, async () => {
+      const output = (course: string): string => `${course}-${name.replaceAll(/\W+/g, '-')}`
+      const [running, paused] = [recipeOf(name, output('finished')), recipeOf(name, output('paused'))]
+      const steps = await finishedAt(running, ['finish'])
+      assert.ok(steps < 6)
+      assert.equal(await finishedAt(paused, ['pause', 'finish']), steps)
+      const whole = recipeOf(name, output('short'), { steps })
+      await trained(whole)
+      assert.deepEqual(resultOf(running.output), resultOf(whole.output))
+      assert.deepEqual(resultOf(paused.output), resultOf(whole.output))
     })
   }
 })

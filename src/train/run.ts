@@ -31,6 +31,7 @@ import { formatRecipe, methodSettings, parseRecipe, type Recipe } from './recipe
 import { observations } from './report-advice.ts'
 import { buildReport } from './report.ts'
 import { openRun, runPaths, type RunFolder } from './run-folder.ts'
+import type { StopRequest } from './stop.ts'
 import { summarizeRun } from './summary.ts'
 import { LoaderStateSchema, openData, renderOptions, type TrainingData } from './training-data.ts'
 
@@ -44,8 +45,10 @@ export interface RunRequest {
   readonly cache: string
 }
 
-/** Trains what the recipe asks for; `interrupted` is asked after every step and ends the run at a checkpoint. */
-export async function runTraining(request: RunRequest, emit: (event: TrainEvent) => void, interrupted: () => boolean): Promise<TrainResult> {
+/** Trains what the recipe asks for; `stopRequest` is asked after every step. */
+export async function runTraining(
+  request: RunRequest, emit: (event: TrainEvent) => void, stopRequest: () => StopRequest | undefined,
+): Promise<TrainResult> {
   if (request.resume) refuseOtherRun(request.recipe)
   const model = await openModel(request.model)
   try {
@@ -64,7 +67,7 @@ export async function runTraining(request: RunRequest, emit: (event: TrainEvent)
       if (changed.length > 0) {
         emit({ type: 'warning', text: `resuming with the recipe that the run began with; ignored: ${changed.join(', ')}` })
       }
-      return await runInFolder({ ...request, recipe: stored }, model, tokenizer, { ...data, warnings }, folder, emit, interrupted)
+      return await runInFolder({ ...request, recipe: stored }, model, tokenizer, { ...data, warnings }, folder, emit, stopRequest)
     } finally {
       folder.close()
     }
@@ -97,7 +100,7 @@ async function runInFolder(
   data: TrainingData,
   folder: RunFolder,
   emit: (event: TrainEvent) => void,
-  interrupted: () => boolean,
+  stopRequest: () => StopRequest | undefined,
 ): Promise<TrainResult> {
   for (const text of data.warnings) emit({ type: 'warning', text })
   const placement: Placement = { device: recipe.device, threads: recipe.threads }
@@ -127,15 +130,15 @@ async function runInFolder(
   emit({ type: 'status', text: 'compiling the training graph' })
   const learner = await Learner.compile(policy, learning.loss, placement, { observe: learning.observed ?? {} })
   const parts: LoopParts = {
-    recipe, folder, policy, placement, learner, learning, optimizer, loader, emit, interrupted,
+    recipe, folder, policy, placement, learner, learning, optimizer, loader, emit, stopRequest,
     general: await generalRows(tokenizer, renderOptions(recipe, model.config), recipe.max_length),
     totalSteps,
     stepsPerEpoch,
   }
   try {
     const end = await trainingLoop(parts, start)
-    const stoppedEarly = interrupted() && end.step < parts.totalSteps
-    if (stoppedEarly) return resultOf(folder, recipe, end, false)
+    const paused = stopRequest() === 'pause' && end.step < parts.totalSteps
+    if (paused) return resultOf(folder, recipe, end, false)
     await finish(parts, end, model, adapter)
     return resultOf(folder, recipe, end, true)
   } finally {

@@ -2,12 +2,13 @@
 import { serve } from '../runtime/worker.ts'
 import type { TrainEvent, TrainResult } from './events.ts'
 import { runTraining, type RunRequest } from './run.ts'
+import type { StopRequest } from './stop.ts'
 
-let stopRequested = false
+let asked: StopRequest | undefined
 
 serve<TrainEvent>({
-  run: (request: RunRequest, emit): Promise<TrainResult> => runTraining(request, emit, () => stopRequested),
+  run: (request: RunRequest, emit): Promise<TrainResult> => runTraining(request, emit, () => asked),
   stop(): void {
-    stopRequested = true
+    asked = 'pause'
   },
 })

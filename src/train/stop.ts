@@ -1,5 +1,11 @@
 /** When to evaluate, which evaluation is the best so far, and when to stop early. */
 
+/**
+ * What a run may be told while it goes. `pause`: to stop at its next checkpoint, from which it can go on. `finish`: to end there
+ * as if its steps were over, and keep what it has learnt.
+ */
+export type StopRequest = 'pause' | 'finish'
+
 /** The held-out losses so far, in as much as they matter. Part of every checkpoint. */
 export interface Progress {
   /** The lowest loss and the step at which it was measured; the earlier of two equal ones. */

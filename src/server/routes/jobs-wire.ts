@@ -43,6 +43,7 @@ export function wireJob(job: Job) {
     metadata: parsed(job.metadata_json),
     posttrain: {
       started_at: seconds(job.started_at),
+      finish_requested_at: seconds(job.finish_requested_at),
       recipe,
       alias: body.posttrain?.alias ?? null,
       promotion: parsed(job.promotion_json),

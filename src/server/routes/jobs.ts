@@ -26,7 +26,7 @@ export function jobRoutes(context: ServerContext): Hono<RequestVariables> {
     if (job === undefined) throw new ApiError(404, `Could not find fine tune: ${c.req.param('id')}`, { param: 'fine_tune_id', code: 'fine_tune_not_found' })
     return c.json(wireJob(job))
   })
-  for (const action of ['cancel', 'pause', 'resume'] as const) {
+  for (const action of ['cancel', 'pause', 'resume', 'finish'] as const) {
     routes.post(`/v1/fine_tuning/jobs/:id/${action}`, async (c) => c.json(wireJob(await changed(jobs[action](c.req.param('id'))))))
   }
   routes.get('/v1/fine_tuning/jobs/:id/events', async (c) =>
