@@ -1,4 +1,4 @@
-import { call } from '../../api/client.ts'
+import { call } from './client.ts'
 
 /** A model as /v1/models lists it. */
 export interface Model {
