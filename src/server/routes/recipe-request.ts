@@ -11,6 +11,7 @@ type Block = Readonly<Record<string, unknown>>
 /**
  * The request of a recipe, of which `recipeOf` makes the same again: what differs from its defaults, in OpenAI's words
  * where there are any. Passes and seed are always said, since a request without them means others than a recipe does.
+ * `output` is passed over: a job has a folder of its own.
  * @throws ApiError (400) for what no job can do; `param` is the request's key
  */
 export function requestOf(recipe: Recipe): JobRequest {
@@ -18,7 +19,7 @@ export function requestOf(recipe: Recipe): JobRequest {
   if (data.length !== 1) throw new ApiError(400, 'data: a job learns from one file or dataset', { param: 'training_file' })
   if (method === 'reward') throw new ApiError(400, 'method: a reward model is trained by `posttrain train`, not by a job', { param: 'method' })
   if (adapter.init === 'pissa') throw new ApiError(400, 'adapter.init: pissa is for `posttrain train`', { param: 'posttrain.adapter.init' })
-  const { adapter: adapterChanges, base, batch, [method]: block = {}, ...settings } = changesOf(recipe)
+  const { adapter: adapterChanges, base, batch, output: _, [method]: block = {}, ...settings } = changesOf(recipe)
   const isReinforcement = method === 'grpo' || method === 'ppo'
   const type = method === 'sft' ? 'supervised' : isReinforcement ? 'reinforcement' : method
   // OpenAI has a word for the beta of preferences alone.

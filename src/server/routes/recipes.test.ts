@@ -138,7 +138,7 @@ test('what is wrong is named at its line: YAML, recipe, files, and what no job c
     [`${minimal}bacth: 4\nadapter:\n  rank: 0\n`]: ['6:3 [adapter.rank] adapter.rank must be greater than 0, got 0', '4:1 [bacth] unknown key bacth; did you mean batch?'],
     'model: tiny-llama\nmethod: sft\nbatch: 0\ndata: file-none\n': ['4:1 [data] invalid data: file-none does not exist', '3:1 [batch] batch must be greater than 0, got 0'],
     'method: sft\n': ['null:null [model] model is missing', 'null:null [data] data is missing'],
-    [`${minimal}output: runs/mine\n`]: ['4:1 [output] output cannot be set in a request; what can be is adapter, base, optimizer, schedule, batch, epochs, steps, max_length, shuffle, stop, keep, eval_every, checkpoint, threads, tokens_per_micro_batch, sft'],
+    [`${minimal}output: runs/mine\ndevice: webgpu\n`]: ['5:1 [device] device cannot be set in a request; what can be is adapter, base, optimizer, schedule, batch, epochs, steps, max_length, shuffle, stop, keep, eval_every, checkpoint, threads, tokens_per_micro_batch, sft'],
     [`${minimal}adapter: {type: none}\n`]: ['4:11 [adapter.type] adapter.type: a job trains an adapter; full fine-tuning is for `posttrain train`'],
     [`${minimal}adapter: {init: pissa}\n`]: ['4:11 [adapter.init] adapter.init: pissa is for `posttrain train`'],
     [`${minimal}batch: 5000\n`]: ['4:1 [batch] batch: Too big: expected number to be <=4096, got 5000'],
