@@ -5,13 +5,15 @@ export interface ModelEntry {
   readonly id: string
   /** null: the base. */
   readonly parent: string | null
-  readonly posttrain?: { readonly kind: 'adapter' | 'alias' }
+  readonly posttrain?: { readonly kind: 'adapter' | 'alias'; readonly source?: string }
 }
 
-/** The base and adapters, the newest adapters first; an alias is another name of one of them. */
+/** The base, adapters, then checkpoints, the newest first; an alias is another name of one of them. @param models the oldest first */
 export function measurable(models: readonly ModelEntry[]): readonly ModelEntry[] {
   const base = models.filter(({ parent }) => parent === null)
-  return [...base, ...models.filter(({ posttrain }) => posttrain?.kind === 'adapter').toReversed()]
+  const adapters = models.filter(({ posttrain }) => posttrain?.kind === 'adapter').toReversed()
+  const isCheckpoint = ({ posttrain }: ModelEntry): boolean => posttrain?.source === 'checkpoint'
+  return [...base, ...adapters.filter((each) => !isCheckpoint(each)), ...adapters.filter(isCheckpoint)]
 }
 
 /** Of `/v1/datasets`. */

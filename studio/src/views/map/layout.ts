@@ -48,7 +48,7 @@ export interface LayoutOptions {
 
 export function layoutMap(standings: readonly Standing[], { width, height, foremost }: LayoutOptions): MapLayout {
   const plot: Box = { x: 46, y: 28, width: width - 46 - 10, height: height - 28 - 44 }
-  const correctness = axisOver(standings.flatMap((each) => bounds(each.correctness)), { marks: plot.width < 420 ? 4 : 6 })
+  const correctness = axisOver(standings.flatMap((each) => bounds(each.correctness)), { marks: plot.width < 420 ? 5 : 6 })
   const preference = axisOver(standings.flatMap((each) => bounds(each.preference)), { marks: 5 })
   const x = (value: number): number => positionOn(correctness, value, plot.x + inset, plot.x + plot.width - inset)
   const y = (value: number): number => positionOn(preference, value, plot.y + plot.height - inset, plot.y + inset)
