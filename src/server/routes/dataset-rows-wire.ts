@@ -2,7 +2,6 @@
 import type { TokenStatistics } from '../../data/check-lengths.ts'
 import type { RowView } from '../../data/view.ts'
 import type { DatasetReport } from '../../feedback/dataset-report.ts'
-import type { DatasetDrops } from '../../feedback/dataset-drops.ts'
 import type { DatasetKind, MadeBy } from '../../feedback/dataset-spec.ts'
 
 /** A version of a dataset. */
@@ -82,8 +81,20 @@ export interface WireLengths {
 }
 
 /** `GET …/dropped`: what the report counts, with examples from what is still stored. */
-export interface WireDrops extends DatasetDrops {
+export interface WireDrops {
   readonly object: 'dataset.dropped'
+  /** The most frequent first. */
+  readonly reasons: readonly { readonly reason: string; readonly rows: number; readonly examples: readonly WireDropExample[] }[]
+  /** Some of the contradictions: what each of them is made of. */
+  readonly conflicts: readonly (readonly WireDropExample[])[]
+}
+
+/** Texts are null where they are no longer stored. */
+export interface WireDropExample {
+  readonly completion_id: string
+  readonly feedback_id: string | null
+  readonly question: string | null
+  readonly answer: string | null
 }
 
 /** A row of an uploaded file. */

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { datasetDrops } from '../../feedback/dataset-drops.ts'
+import { datasetDrops, type DropExample } from '../../feedback/dataset-drops.ts'
 import { checkedRow, editDataset, editsBody } from '../../feedback/dataset-edits.ts'
 import { pageOfRows, rowsAt, sampleRows, searchRows, type DatasetRow, type PageStart } from '../../feedback/dataset-pages.ts'
 import type { Dataset } from '../../feedback/datasets.ts'
@@ -9,7 +9,7 @@ import { readJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
 import type { Viewed } from '../data/row-service.ts'
 import { ApiError } from '../errors.ts'
-import type { WireDrops, WireLengths, WirePreview, WireRow, WireRowPage } from './dataset-rows-wire.ts'
+import type { WireDropExample, WireDrops, WireLengths, WirePreview, WireRow, WireRowPage } from './dataset-rows-wire.ts'
 import { datasetObject, finder } from './datasets.ts'
 
 const wholeNumber = z.coerce.number().int().min(0)
@@ -75,7 +75,12 @@ export function datasetRowRoutes(context: ServerContext): Hono<RequestVariables>
     })
 
     app.get(`${path}/dropped`, async (c) => {
-      return c.json({ object: 'dataset.dropped', ...await datasetDrops(store, await find(c), redactor) } satisfies WireDrops)
+      const { reasons, conflicts } = await datasetDrops(store, await find(c), redactor)
+      return c.json({
+        object: 'dataset.dropped',
+        reasons: reasons.map(({ examples, ...reason }) => ({ ...reason, examples: examples.map(wireExample) })),
+        conflicts: conflicts.map((conflict) => conflict.map(wireExample)),
+      } satisfies WireDrops)
     })
 
     app.post(`${path}/preview`, async (c) => {
@@ -131,6 +136,10 @@ function wireRow({ position, split, row, completionId, feedbackId }: DatasetRow)
     object: 'dataset.row', position, split, row: row ?? null, deleted: row === undefined,
     completion_id: completionId, feedback_id: feedbackId,
   }
+}
+
+function wireExample({ completionId, feedbackId, ...texts }: DropExample): WireDropExample {
+  return { completion_id: completionId, feedback_id: feedbackId, ...texts }
 }
 
 const mostKept = 100
