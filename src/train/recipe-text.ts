@@ -33,7 +33,16 @@ const notes: Readonly<Record<string, string>> = {
 export function explainedRecipe(recipe: Readonly<Record<string, unknown>>): string {
   const document = new Document(recipe, { aliasDuplicateObjects: false })
   if (isMap(document.contents)) explain(document.contents, '')
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false }).split('\n').map(aligned).join('\n')
+}
+
+/** Column at which notes begin. */
+const noteColumn = 34
+const noteTexts = new Set(Object.values(notes))
+
+function aligned(line: string): string {
+  const at = line.lastIndexOf(' # ')
+  return at === -1 || !noteTexts.has(line.slice(at + 3)) ? line : line.slice(0, at).padEnd(noteColumn - 1) + line.slice(at)
 }
 
 function explain(map: YAMLMap, prefix: string): void {

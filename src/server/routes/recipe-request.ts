@@ -86,8 +86,8 @@ export function editableRecipe({ model, training_file, validation_file }: JobBod
   const { data: _data, eval: _eval, model: _model, template: _template, device: _device, output: _output, [method]: block, ...others } = rest as Block
   const { name, lr, ...moments } = optimizer
   return compact({
-    model, method, data: training_file, eval: validation_file ?? undefined,
-    adapter: editableAdapter(adapter), base, optimizer: { name, lr, ...moments }, schedule, batch, epochs, steps, [method]: block, ...others,
+    model, method, data: training_file, eval: validation_file ?? undefined, [method]: block,
+    adapter: editableAdapter(adapter), base, optimizer: { name, lr, ...moments }, schedule, batch, epochs, steps, ...others,
   })!
 }
 

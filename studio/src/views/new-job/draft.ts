@@ -87,7 +87,7 @@ export function requestOf(draft: Draft & { readonly method: MethodName }, base: 
     model: model === '' ? base : model,
     training_file: data,
     validation_file: heldOut === '' ? undefined : heldOut,
-    method: { type, [type]: { ...grader, ...filled({ hyperparameters: filled(hyperparameters) }) } },
+    method: { type, ...filled({ [type]: filled({ ...grader, hyperparameters: filled(hyperparameters) }) }) },
     suffix: suffix === '' ? undefined : suffix,
     seed: settings.seed ?? 0,
     metadata: settings.metadata,

@@ -1,7 +1,5 @@
 /** What a job can start from. */
-import { call } from '../../api/client.ts'
-
-interface WireModel {
+export interface WireModel {
   readonly id: string
   readonly created: number
   readonly parent: string | null
@@ -22,10 +20,6 @@ export interface Models {
   /** Adapters of checkpoints: many, and seldom what one goes on from. */
   readonly checkpoints: readonly Start[]
   readonly aliases: readonly (Start & { readonly adapter: string | null })[]
-}
-
-export async function loadModels(signal: AbortSignal): Promise<Models> {
-  return modelsOf((await call<{ data: WireModel[] }>('/v1/models', { signal })).data)
 }
 
 /** The newest first. */
