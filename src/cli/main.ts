@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   merge: async () => (await import('./merge.ts')).merge,
   eval: async () => (await import('./eval.ts')).evaluate,
   data: async () => (await import('./data.ts')).data,
+  advise: async () => (await import('./advise.ts')).advise,
   models: async () => (await import('./models.ts')).models,
   serve: async () => (await import('./serve.ts')).serve,
   keys: async () => (await import('./keys.ts')).keys,

@@ -7,7 +7,7 @@ import { heldOutTokens } from '../train/learning/held-out.ts'
 import { targetModules } from '../train/policy.ts'
 import { methodSettings, type Recipe } from '../train/recipe.ts'
 import { memoryParts, type MemoryPart } from './memory.ts'
-import { secondsOf, type Pace } from './pace.ts'
+import { compileSeconds, secondsOf, type Pace } from './pace.ts'
 import { addWork, batchWork, decodeWork, noWork, sizesOf, timesWork, updateWork, type BatchShape, type Sizes, type Work } from './work.ts'
 import { sampledSteps, shapesOf, tokensOf, withAnswers, type RowSample } from './workload.ts'
 
@@ -58,6 +58,9 @@ export interface EstimateBasis {
 /** Sampled answers end before the limit: this share of it is taken where nothing is known. */
 const answerShare = 0.6
 
+/** The longest of some sampled answers over their mean. */
+const spread = 2.5
+
 /** What is to be known of the recipe for the work of its parts. */
 interface Plan {
   readonly recipe: Recipe
@@ -69,6 +72,7 @@ interface Plan {
   /** Passes without gradients over each set of answers. */
   readonly forwards: number
   readonly answerTokens: number
+  readonly longestAnswer: number
 }
 
 /** Time and memory of a run of a recipe. Throws a UserError where the adapter's targets are no layers of the model. */
@@ -83,9 +87,9 @@ export function estimateRun(input: EstimateInput): RunEstimate {
   const share = recipe.steps === undefined ? Math.min(1, train.rows / recipe.batch / Math.ceil(train.rows / recipe.batch)) : 1
   const evaluations = heldOut === undefined ? 0 : evaluationsOf(recipe, steps, Math.ceil(train.rows / recipe.batch) * plan.iterations)
   const precision: Precision = recipe.base.precision === 'auto' ? 'int8' : recipe.base.precision
-  const seconds = (work: Work): number => secondsOf(work, { config, precision, pace })
+  const seconds = (work: Work): number => secondsOf(work, precision, pace)
   const parts: TimePart[] = [
-    { name: 'setup', seconds: pace.factor * compileSeconds(plan, evaluations > 0) },
+    { name: 'setup', seconds: compileSeconds(config.layers, forwardGraphs(plan, evaluations), pace) },
     { name: 'reference', seconds: seconds(referenceWork(plan, train, heldOut)) },
     { name: 'sampling', seconds: seconds(timesWork(mean(({ sampling }) => sampling), steps * share)) },
     { name: 'training', seconds: seconds(timesWork(mean(({ training }) => training), steps * share)) },
@@ -114,12 +118,13 @@ function planOf({ recipe, config, rank, answerTokens }: EstimateInput): Plan {
   const { adapter } = recipe
   const sizes = sizesOf(config, adapter.type === 'none' ? undefined : { rank: rank ?? adapter.rank, modules: targetModules(config, adapter.targets) })
   const reference = method.rows === 'sft' ? false : method.reference?.(settings) === true
-  if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, answerTokens: 0 }
+  if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, answerTokens: 0, longestAnswer: 0 }
   const { groupSize, iterations, forward, maxNewTokens } = method.rollouts(settings)
   return {
     recipe, sizes, kind: 'prompts', reference, groupSize, iterations,
     forwards: (forward === true || reference ? 1 : 0) + (reference ? 1 : 0),
     answerTokens: Math.round(answerTokens ?? answerShare * maxNewTokens),
+    longestAnswer: maxNewTokens,
   }
 }
 
@@ -153,7 +158,8 @@ function samplingWork(plan: Plan, trees: readonly RenderedTree[], groupSize: num
   const lengths = trees.map(({ stem }) => stem.ids.length)
   const prompt = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length)
   const reading = forwardWork(plan, lengths.map((length) => ({ bins: 1, length, targets: 1 })))
-  return addWork(reading, decodeWork(plan.sizes, { rows: trees.length * groupSize, prompt, tokens: plan.answerTokens }))
+  const { answerTokens: tokens, longestAnswer } = plan
+  return addWork(reading, decodeWork(plan.sizes, { rows: trees.length * groupSize, prompt, tokens, steps: Math.min(longestAnswer, spread * tokens) }))
 }
 
 function referenceWork(plan: Plan, ...sets: readonly (RowSample | undefined)[]): Work {
@@ -178,12 +184,10 @@ function evaluationsOf({ eval_every: every }: Recipe, steps: number, stepsPerEpo
   return 1 + Math.ceil(steps / (every ?? Math.max(1, stepsPerEpoch)))
 }
 
-/** Seconds that it takes to build and compile a graph, for each layer of the model; and to start. */
-const compiling = { forward: 0.010, backward: 0.035, start: 0.8 }
-
-function compileSeconds({ sizes: { config }, kind, reference, forwards }: Plan, evaluates: boolean): number {
-  const forward = 2 + (evaluates ? 2 : 0) + (reference ? 1 : 0) + (forwards > 0 ? 1 : 0) + (kind === 'prompts' ? 1 : 0)
-  return compiling.start + config.layers * (compiling.backward + compiling.forward * forward)
+/** Graphs that are compiled beside the one that trains: for each evaluation, the reference, what comes before an update, sampling. */
+function forwardGraphs({ kind, reference, forwards }: Plan, evaluations: number): number {
+  const samples = kind === 'prompts'
+  return 2 + (samples ? 1 : evaluations) + (reference && !samples ? 1 : 0) + (forwards > 0 || kind === 'labelled' ? 1 : 0)
 }
 
 function longestPrompt({ trees }: RowSample): number {

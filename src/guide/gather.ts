@@ -17,7 +17,8 @@ import { estimateRun, type RunEstimate } from './estimate.ts'
 import type { DataFacts, Facts, ModelFacts, StoreFacts } from './facts.ts'
 import { thisMachine } from './machine.ts'
 import { trainingMemory } from './memory.ts'
-import { thisPace, type Pace } from './pace.ts'
+import type { Pace } from './pace.ts'
+import { trialPace } from './trial.ts'
 import { runFacts, type NamedRun } from './run-facts.ts'
 import { dataOfStore } from './store-data.ts'
 import type { RowSample } from './workload.ts'
@@ -68,7 +69,7 @@ export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
   const estimates: (RunEstimate | null)[] = []
   for (const { recipe, datasets } of advice.runs) {
     const known = model !== undefined && datasets.length === 0
-    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, thisPace()) : null)
+    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, await trialPace()) : null)
   }
   return { advice, estimates }
 }
@@ -134,7 +135,7 @@ export interface EstimateRequest {
 
 /** @throws UserError where the recipe is wrong or its files cannot be read */
 export async function estimateRecipe({ recipe, modelPath, rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
-  return estimateOf(recipe, await open(modelPath), thisPace(), { rank, answerTokens })
+  return estimateOf(recipe, await open(modelPath), await trialPace(), { rank, answerTokens })
 }
 
 async function estimateOf(

@@ -1,42 +1,46 @@
-/** How long a unit of work takes. */
-import type { ModelConfig } from '../models/config.ts'
+/** How long a unit of work takes: figures of one machine, and how fast another is beside it. */
 import type { Precision } from '../models/graph/linear-maps.ts'
 import type { Work } from './work.ts'
 
-/** How fast a machine is, beside the one whose figures are below. */
+/** How fast a machine is. */
 export interface Pace {
-  /** Seconds here for each second there. */
+  /** CPU seconds of one of its cores for each of the machine whose figures are below. */
   readonly factor: number
+  readonly cores: number
+  /** Runs that ended on it, a short trial, or nothing: the figures as they are. */
   readonly source: 'runs' | 'trial' | 'assumed'
 }
 
-/** Nanoseconds for each unit of work, by the clock, on two cores of an AMD EPYC with AVX-512. */
-interface Rates {
-  /** A multiply-add of the blocks' linear layers. */
-  readonly linear: number
-  /** A multiply-add of the output head. */
-  readonly head: number
-  /** A weight that is read or unpacked anew for each run of a graph. */
-  readonly weights: number
+/**
+ * CPU nanoseconds for each unit of work, fitted by least squares to 13 runs of SmolLM2-135M (AMD EPYC with AVX-512, two cores); no
+ * phase of them is off by more than 17%. bench/estimates.ts compares other runs with what comes of them.
+ */
+const rates = {
+  /** A multiply-add of the blocks' linear layers, by the base's precision; f32 and int8 are the output head's too. */
+  linear: { f32: 0.0095, int8: 0.0062, int4: 0.012, nf4: 0.014 } satisfies Readonly<Record<Precision, number>>,
+  dense: 0.017,
+  scores: 3.2,
+  elements: 0.57,
+  weights: 0.25,
+  updates: 5,
+  runs: 13e6,
 }
 
-const rates: Readonly<Record<Precision, Rates>> = {
-  f32: { linear: 0.0065, head: 0.0065, weights: 0 },
-  int8: { linear: 0.0035, head: 0.004, weights: 0 },
-  int4: { linear: 0.005, head: 0.004, weights: 1 },
-  nf4: { linear: 0.0065, head: 0.0065, weights: 2 },
-}
-const common = { dense: 0.02, scores: 1, elements: 0.5, updates: 3, runs: 2e6 }
+/** What n cores do of one core's work is n to this power; 1.87 of two was measured, more cores were not. */
+const parallel = 0.9
 
-/** Seconds of some work. */
-export function secondsOf(work: Work, { precision, pace }: { readonly config: ModelConfig; readonly precision: Precision; readonly pace: Pace }): number {
-  const { linear, head, weights } = rates[precision]
-  const nanoseconds = work.linear * linear + work.head * head + work.weights * weights + work.dense * common.dense + work.scores * common.scores +
-    work.elements * common.elements + work.updates * common.updates + work.runs * common.runs
-  return pace.factor * nanoseconds / 1e9
+/** Seconds of some work by the clock. */
+export function secondsOf(work: Work, precision: Precision, { factor, cores }: Pace): number {
+  const head = precision === 'int8' || precision === 'int4' ? rates.linear.int8 : rates.linear.f32
+  const nanoseconds = work.linear * rates.linear[precision] + work.head * head + work.dense * rates.dense + work.scores * rates.scores +
+    work.elements * rates.elements + work.weights * rates.weights + work.updates * rates.updates + work.runs * rates.runs
+  return (factor * nanoseconds) / cores ** parallel / 1e9
 }
 
-/** The pace of this machine. */
-export function thisPace(): Pace {
-  return { factor: 1, source: 'assumed' }
+/** Seconds in which a graph is built and compiled, on one core, for each layer of its model; and in which a run begins. */
+const compiling = { forward: 0.022, backward: 0.078, start: 0.8 }
+
+/** @param forward graphs without gradients, beside the one with them */
+export function compileSeconds(layers: number, forward: number, { factor }: Pace): number {
+  return factor * (compiling.start + layers * (compiling.backward + forward * compiling.forward))
 }

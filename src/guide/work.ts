@@ -15,7 +15,7 @@ export interface Work {
   readonly scores: number
   /** Values of hidden states that operators between the products read or write. */
   readonly elements: number
-  /** Weights of the base that are read anew, or unpacked: once for each run of a graph. */
+  /** Weights of the base that pass through memory for a few rows: all of them for each token of decoding. */
   readonly weights: number
   /** Parameters that an optimizer step updates. */
   readonly updates: number
@@ -92,7 +92,7 @@ export function batchWork(sizes: Sizes, { bins, length, targets }: BatchShape, b
     head: targets * head * (backward ? 2 : 1),
     scores: bins * length * length * config.heads * config.layers * passes,
     elements: positions * elementsOf(config) * passes,
-    weights: linear * (backward ? 2 : 1),
+    weights: 0,
     updates: 0,
     runs: 1,
   }
@@ -103,8 +103,17 @@ export function updateWork({ trained }: Sizes): Work {
   return { ...noWork, updates: trained }
 }
 
-/** Decoding `rows` answers of `tokens` tokens each to prompts of `prompt` tokens, side by side. */
-export function decodeWork(sizes: Sizes, { rows, prompt, tokens }: { readonly rows: number; readonly prompt: number; readonly tokens: number }): Work {
+/** Answers that are decoded side by side. */
+export interface DecodeShape {
+  readonly rows: number
+  /** Tokens of a prompt, and of an answer on the mean. */
+  readonly prompt: number
+  readonly tokens: number
+  /** Tokens of the longest answer: so often the graph runs. */
+  readonly steps: number
+}
+
+export function decodeWork(sizes: Sizes, { rows, prompt, tokens, steps }: DecodeShape): Work {
   const { config, linear, head, lowRank } = sizes
   const positions = rows * tokens
   return {
@@ -113,8 +122,8 @@ export function decodeWork(sizes: Sizes, { rows, prompt, tokens }: { readonly ro
     head: positions * head,
     scores: positions * (prompt + tokens / 2) * config.heads * config.layers,
     elements: positions * elementsOf(config),
-    weights: tokens * (linear + head),
+    weights: steps * (linear + head),
     updates: 0,
-    runs: tokens,
+    runs: steps,
   }
 }

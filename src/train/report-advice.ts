@@ -1,7 +1,7 @@
 /** What a run's figures ask for: signs of trouble, and what to try next. */
 import { number, percent } from './markdown.ts'
 import type { Recipe } from './recipe.ts'
-import { heldOutChange, objectiveOf, type Change, type Evaluation, type RunSummary } from './summary.ts'
+import { heldOutChange, mean, objectiveOf, type Change, type Evaluation, type RunSummary } from './summary.ts'
 
 /** General loss may rise by this fraction before the report calls it forgetting. */
 const tolerableForgetting = 0.02
@@ -60,17 +60,68 @@ export function hasLevelledOff({ best, evaluations }: Pick<RunSummary, 'best' | 
   return before - best.objective <= noticeable * Math.abs(best.objective)
 }
 
+/** What became of a run, and what to do with the next one. */
+export interface RunVerdict {
+  readonly kind:
+    | 'trouble' | 'overfit' | 'harmed' | 'forgets' | 'unmeasured'
+    /** Still getting better at the end. */
+    | 'unfinished'
+    /** Levelled off with the training loss no lower than the held-out one: the adapter is too small for the rows. */
+    | 'underfit'
+    | 'levelled'
+    /** An offline preference method has levelled off. */
+    | 'plateau'
+  readonly text: string
+}
+
 /** What to do with the next run. */
 export function advice(summary: RunSummary, recipe: Recipe): string[] {
-  const found = [overfitting(summary, recipe), forgetting(summary)].filter((text) => text !== undefined)
-  if (found.length > 0) return found
+  return verdictsOn(summary, recipe).map(({ text }) => text)
+}
+
+export function verdictsOn(summary: RunSummary, recipe: Recipe): RunVerdict[] {
+  const found = [overfitting(summary, recipe), forgetting(summary)].filter((verdict) => verdict !== undefined)
+  return found.length > 0 ? found : [progress(summary, recipe)]
+}
+
+function progress(summary: RunSummary, recipe: Recipe): RunVerdict {
   const { best, evaluations } = summary
-  if (best === undefined) return ['Give held-out rows (`eval: FILE`): without them nobody knows whether more training helps or hurts.']
+  if (best === undefined) {
+    return { kind: 'unmeasured', text: 'Give held-out rows (`eval: FILE`): without them nobody knows whether more training helps or hurts.' }
+  }
   const { name, better } = measureOf(best)
   const last = evaluations.findLast((it) => objectiveOf(it) !== undefined)
-  return [best.step === last?.step && best.step > 0
-    ? `The ${name} was still ${better} at the end. Train for more epochs; raise the rank only if it then levels off too early.`
-    : `The ${name} has levelled off. More, and more varied, rows will bring more than more epochs.`]
+  if (best.step === last?.step && best.step > 0 && !hasLevelledOff(summary)) {
+    return { kind: 'unfinished', text: `The ${name} was still ${better} at the end. Train for more epochs; raise the rank only if it then levels off too early.` }
+  }
+  const level = `The ${name} has levelled off`
+  const { method, adapter } = recipe
+  if (offlinePreferences.includes(method)) {
+    return {
+      kind: 'plateau',
+      text: `${level}: ${method.toUpperCase()} has given what these rows have. Reinforcement is the next stage: GRPO where a program can check ` +
+        'answers, a reward model and PPO elsewhere. More, and more varied, feedback may bring as much.',
+    }
+  }
+  if (adapter.type === 'lora' && underfits(summary)) {
+    return {
+      kind: 'underfit',
+      text: `${level}, and the training loss is no lower: the adapter cannot hold more. Raise \`adapter.rank\` from ${adapter.rank} to ${2 * adapter.rank}, ` +
+        'or the learning rate.',
+    }
+  }
+  return { kind: 'levelled', text: `${level}. More, and more varied, rows will bring more than more epochs.` }
+}
+
+/** Methods that learn preferences from answers that are there. */
+const offlinePreferences = ['dpo', 'kto']
+/** A training loss below this share of the held-out one has learned more of its rows than carries over. */
+const learnedMore = 0.9
+
+/** Whether the loss of the last steps is about as high as that of rows that were never seen. */
+function underfits({ losses, best }: RunSummary): boolean {
+  const last = mean(losses.slice(-Math.ceil(losses.length / 10)))
+  return best?.loss !== undefined && last >= learnedMore * best.loss
 }
 
 /** What was measured on the held-out rows, in words. */
@@ -80,23 +131,32 @@ function measureOf({ loss }: Evaluation) {
     : { name: 'held-out loss', better: 'falling', lowest: 'lowest', rose: 'rose' }
 }
 
-function overfitting({ best, evaluations }: RunSummary, { keep }: Recipe): string | undefined {
+function overfitting({ best, evaluations }: RunSummary, { keep }: Recipe): RunVerdict | undefined {
   if (best === undefined) return undefined
   const last = evaluations.findLast((it) => it.step > best.step && objectiveOf(it) !== undefined)
   if (last === undefined || objectiveOf(last)! <= best.objective + noticeable * Math.abs(best.objective)) return undefined
   const { name, lowest, rose } = measureOf(best)
   const valueOf = (it: Evaluation): string => number(it.loss ?? it.metrics['reward'])
   if (best.step === 0) {
-    return `The ${name} was ${lowest} before training (${valueOf(best)}) and ended at ${valueOf(last)}. Lower the learning rate; if that does ` +
-      'not help, the held-out rows ask for something else than the training rows teach.'
+    return {
+      kind: 'harmed',
+      text: `The ${name} was ${lowest} before training (${valueOf(best)}) and ended at ${valueOf(last)}. Lower the learning rate; if that does ` +
+        'not help, the held-out rows ask for something else than the training rows teach.',
+    }
   }
   const remedy = keep === 'best' ? 'The best checkpoint was kept; fewer epochs' : 'Set `keep: best`; fewer epochs'
-  return `The ${name} was ${lowest} at step ${best.step} (${valueOf(best)}) and ${rose} to ${valueOf(last)} by step ${last.step}: overfitting. ` +
-    `${remedy} would have done as well, more varied rows would do better.`
+  return {
+    kind: 'overfit',
+    text: `The ${name} was ${lowest} at step ${best.step} (${valueOf(best)}) and ${rose} to ${valueOf(last)} by step ${last.step}: overfitting. ` +
+      `${remedy} would have done as well, more varied rows would do better.`,
+  }
 }
 
-function forgetting({ general }: RunSummary): string | undefined {
+function forgetting({ general }: RunSummary): RunVerdict | undefined {
   if (general === undefined || !forgets(general)) return undefined
   const rise = percent(general.after / general.before - 1)
-  return `The loss on the general set changed by ${rise}: the model forgets what it knew. Lower the learning rate or train for fewer steps, and mix some general rows into the data.`
+  return {
+    kind: 'forgets',
+    text: `The loss on the general set changed by ${rise}: the model forgets what it knew. Lower the learning rate or train for fewer steps, and mix some general rows into the data.`,
+  }
 }
