@@ -52,7 +52,9 @@ export interface WireRunEvent {
 }
 
 export interface WireRunDetail extends WireRun {
+  /** Every default filled in; names in the place of paths where a job made it. */
   readonly recipe: Readonly<Record<string, unknown>>
+  readonly recipe_yaml: string
   /** The newest first. */
   readonly events: readonly WireRunEvent[]
   /** By step: `loss` or `reward` on the held-out rows, `general_loss`, and the method's own; thinned where they are many. */

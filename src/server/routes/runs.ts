@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { stringify } from 'yaml'
 import { z } from 'zod'
 import type { RunCurves, RunDetail, RunLogEvent, RunSummary } from '../../registry/run-facts.ts'
 import type { Thinned, ThinnedSeries } from '../../train/downsample.ts'
@@ -73,6 +74,7 @@ function wireDetail(run: RunDetail): WireRunDetail {
   return {
     ...wireRun(run),
     recipe, evaluations, report, tokens, checkpoints, keys, sampled,
+    recipe_yaml: stringify(recipe),
     events: events.map(wireEvent),
     result: run.status === 'succeeded' ? { adapter: run.adapter, steps: run.step, tokens } : null,
     tokens_per_second: tokensPerSecond,

@@ -38,7 +38,7 @@ export function plotOptions(lines: readonly Line[], paint: Paint, options: PlotO
   return {
     width, height,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     scales: {
       x: { time: false, range: (_, min, max) => { const seen = range(); return seen === undefined ? wide(min, max) : [seen.from, seen.to] } },
       y: { distr: log ? 3 : 1 },
