@@ -66,14 +66,14 @@ export interface Found {
 }
 
 /** Completions from a place on, the newest first. */
-function from({ db }: Store, cursor: Cursor | undefined) {
-  return db.selectFrom('completions').select(['completions.id', 'completions.created_at'])
+export function pageQuery({ db }: Store, conditions: RawBuilder<boolean>, cursor: Cursor | undefined, limit: number) {
+  return db.selectFrom('completions').select(['completions.id', 'completions.created_at']).where(conditions)
     .$if(cursor !== undefined, (query) => query.where(isAfter('completions', cursor!, 'desc')))
-    .orderBy('completions.created_at', 'desc').orderBy('completions.id', 'desc')
+    .orderBy('completions.created_at', 'desc').orderBy('completions.id', 'desc').limit(limit)
 }
 
 async function findPage(store: Store, conditions: RawBuilder<boolean>, cursor: Cursor | undefined, limit: number): Promise<Found> {
-  const rows = await from(store, cursor).where(conditions).limit(limit + 1).execute()
+  const rows = await pageQuery(store, conditions, cursor, limit + 1).execute()
   const page = rows.slice(0, limit)
   return { ids: page.map(({ id }) => id), next: rows.length > limit ? page.at(-1) : undefined }
 }
@@ -87,7 +87,7 @@ async function searchPage(
   const ids: string[] = []
   let at = cursor
   for (let searched = 0; searched < mostSearched; searched += searchedAtOnce) {
-    const rows = await from(store, at).select(hasText).where(conditions).limit(searchedAtOnce).execute()
+    const rows = await pageQuery(store, conditions, at, searchedAtOnce).select(hasText).execute()
     for (const row of rows) {
       at = row
       if (row.found === 1) ids.push(row.id)
