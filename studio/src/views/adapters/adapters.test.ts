@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pointsText, sparkline } from './sparkline.ts'
-import { dataWords, deletionWords, stateWords } from './words.ts'
+import { dataWords, deletionWords, ownMeasure, stateWords } from './words.ts'
 
 test('a sparkline reaches from edge to edge, the highest on top, zero at the bottom', () => {
   assert.deepEqual(sparkline([0, 5, 10], 102, 22), [{ x: 1, y: 21 }, { x: 51, y: 11 }, { x: 101, y: 1 }])
@@ -32,4 +32,10 @@ test('a deletion says what stands in its way and what becomes of the files', () 
   const free = deletionWords({ aliases: [], source: 'job', pinned: true }, 1)
   assert.equal(free.obstacle, undefined)
   assert.match(free.consequences.join(' '), /cannot be undone.*leaves it\. What was trained from it \(1 adapter\) stays/)
+})
+
+test('a run is judged by what its method is about', () => {
+  assert.deepEqual(ownMeasure({ 'eval/loss': 0.255, 'eval/rewards/accuracies': 0.9583 }), { value: '96%', what: 'of held-out pairs ranked right' })
+  assert.deepEqual(ownMeasure({ 'train/loss': 1, 'eval/loss': 4.321 }), { value: '4.32', what: 'held-out loss' })
+  assert.equal(ownMeasure({ 'train/loss': 1 }), undefined)
 })

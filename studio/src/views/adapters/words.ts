@@ -1,6 +1,6 @@
 /** Adapters in words. */
 import type { WireAdapter, WireLineageData, WireLineageRun } from '../../../../src/server/routes/adapters-wire.ts'
-import { counted } from '../../format.ts'
+import { counted, figure, percent } from '../../format.ts'
 
 const sources: Readonly<Record<WireAdapter['source'], string>> = {
   job: 'trained here', checkpoint: 'a checkpoint of a run here', request: 'loaded from a folder', command_line: 'given when the server was started',
@@ -42,4 +42,12 @@ export function deletionWords(
       ...(children > 0 ? [`What was trained from it (${counted(children, 'adapter')}) stays as it is.`] : []),
     ],
   }
+}
+
+/** The figure by which a run judges itself on its held-out rows: pairs ranked right, reward, or loss; undefined: there were none. */
+export function ownMeasure(metrics: Readonly<Record<string, number>>): { readonly value: string; readonly what: string } | undefined {
+  const { 'eval/rewards/accuracies': pairs, 'eval/reward': reward, 'eval/loss': loss } = metrics
+  if (pairs !== undefined) return { value: percent(pairs), what: 'of held-out pairs ranked right' }
+  if (reward !== undefined) return { value: figure(reward), what: 'held-out reward' }
+  return loss === undefined ? undefined : { value: figure(loss), what: 'held-out loss' }
 }

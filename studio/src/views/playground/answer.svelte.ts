@@ -1,6 +1,7 @@
 import { CallError } from '../../api/client.ts'
 import { streamCall } from '../../api/stream.ts'
 import type { Message } from './conversation.ts'
+import type { RestoredAnswer } from './restore.ts'
 
 export interface Sampling {
   readonly temperature: number | undefined
@@ -50,14 +51,18 @@ export class Answer {
     this.messages = messages
   }
 
+  /** An answer as the store has it. */
+  static restored({ column, model, messages, ...stored }: RestoredAnswer): Answer {
+    return Object.assign(new Answer(column, model, messages), { ...stored, status: 'done' })
+  }
+
   get open(): boolean { return this.status === 'waiting' || this.status === 'streaming' }
 
-  /** Asks, and takes the answer in as it comes. Never rejects. @param conversation joins the turns of this column in the store */
-  async ask(conversation: string, sampling: Sampling, signal: AbortSignal): Promise<void> {
+  /** Asks, and takes the answer in as it comes. Never rejects. @param metadata with `conversation_id`, which joins the turns in the store */
+  async ask(metadata: Readonly<Record<string, string>>, sampling: Sampling, signal: AbortSignal): Promise<void> {
     Object.assign(this, { status: 'waiting', id: undefined, text: '', error: undefined, finish: null, firstToken: undefined, tokens: undefined, speed: undefined })
     const body = {
-      model: this.model, messages: this.messages, ...sampling, stream: true, stream_options: { include_usage: true }, store: true,
-      metadata: { conversation_id: conversation, via: 'playground' },
+      model: this.model, messages: this.messages, ...sampling, stream: true, stream_options: { include_usage: true }, store: true, metadata,
     }
     try {
       await this.#read(streamCall<Chunk>('/v1/chat/completions', { body, signal }))

@@ -1,5 +1,6 @@
 import { Answer, type Sampling } from './answer.svelte.ts'
-import { messagesFor, shuffled, type PastTurn } from './conversation.ts'
+import { messagesFor, type PastTurn } from './conversation.ts'
+import { conversationOf, type RestoredTurn } from './restore.ts'
 import { Turn } from './turn.svelte.ts'
 
 export interface Column {
@@ -18,28 +19,33 @@ export interface Question {
 
 /** One conversation with several models side by side. */
 export class Chat {
-  /** Part of the conversations' ids in the store, one for each column. */
-  readonly id = crypto.randomUUID().slice(0, 8)
+  /** Beginning of the conversations' ids in the store, one for each column. */
+  readonly id: string
   turns = $state.raw<readonly Turn[]>([])
   #sampling: Sampling | undefined
   #stop = new AbortController()
 
-  get open(): boolean { return this.turns.at(-1)?.open ?? false }
+  constructor(id = newId(), turns: readonly RestoredTurn[] = []) {
+    this.id = id
+    this.turns = turns.map((turn) => Turn.restored(turn))
+  }
+
+  get open(): boolean { return this.turns.some(({ open }) => open) }
 
   /** Asks all columns; resolves when all have answered, or failed. */
   async ask({ prompt, system, columns, sampling, blind }: Question): Promise<void> {
     const answers = columns.map(({ column, model }) => new Answer(column, model, messagesFor(column, system, this.turns.map(pastOf), prompt)))
-    const places = answers.map((_, i) => i)
-    this.turns = [...this.turns, new Turn(prompt, answers, blind ? shuffled(answers.length) : places, blind)]
+    const turn = new Turn(prompt, answers, blind)
+    this.turns = [...this.turns, turn]
     this.#sampling = sampling
     this.#stop = new AbortController()
-    await Promise.all(answers.map((answer) => this.#ask(answer)))
+    await Promise.all(answers.map((answer) => this.#ask(turn, answer)))
   }
 
   /** Asks again for an answer that failed or was stopped. */
   async again(answer: Answer): Promise<void> {
     if (this.#stop.signal.aborted) this.#stop = new AbortController()
-    await this.#ask(answer)
+    await this.#ask(this.turns.find(({ answers }) => answers.includes(answer))!, answer)
   }
 
   /** Ends all answers that are under way; the server frees their rows. */
@@ -47,9 +53,18 @@ export class Chat {
     this.#stop.abort()
   }
 
-  async #ask(answer: Answer): Promise<void> {
-    await answer.ask(`playground-${this.id}-${answer.column}`, this.#sampling!, this.#stop.signal)
+  async #ask(turn: Turn, answer: Answer): Promise<void> {
+    const metadata = {
+      conversation_id: conversationOf(this.id, answer.column), via: 'playground', turn: String(this.turns.indexOf(turn)), ...(turn.blind && { blind: 'true' }),
+    }
+    await answer.ask(metadata, this.#sampling!, this.#stop.signal)
   }
+}
+
+/** Of letters alone: digits could be taken for somebody's telephone number, and be redacted. */
+function newId(): string {
+  const letters = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => String.fromCharCode(97 + byte % 26))
+  return `playground-${letters.join('')}`
 }
 
 function pastOf({ prompt, answers, chosen, shared }: Turn): PastTurn {

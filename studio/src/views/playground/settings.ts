@@ -10,6 +10,14 @@ export interface Settings {
   readonly system: string
   readonly sampling: Sampling
   readonly blind: boolean
+  /** The conversation that is under way. */
+  readonly chat: ChatPlace | undefined
+}
+
+export interface ChatPlace {
+  readonly id: string
+  /** The columns' numbers, from the left. */
+  readonly columns: readonly number[]
 }
 
 /** Enough for most answers; a model that does not find its end is stopped. */
@@ -28,11 +36,18 @@ export function settingsIn(query: URLSearchParams): Settings {
     system: query.get('system') ?? '',
     sampling: { temperature: number('temperature') ?? defaults.temperature, max_tokens: number('max_tokens') ?? defaults.max_tokens, seed: number('seed') },
     blind: query.get('hide') === 'names',
+    chat: chatIn(query.get('chat') ?? ''),
   }
 }
 
+/** `playground-abc.0.2` */
+function chatIn(text: string): ChatPlace | undefined {
+  const [id = '', ...columns] = text.split('.')
+  return id === '' || columns.length > mostModels || !columns.every((column) => /^\d{1,3}$/.test(column)) ? undefined : { id, columns: columns.map(Number) }
+}
+
 /** The address of these settings; what is as usual is left out. */
-export function hrefOf({ models, prompt, system, sampling: { temperature, max_tokens, seed }, blind }: Settings): string {
+export function hrefOf({ models, prompt, system, sampling: { temperature, max_tokens, seed }, blind, chat }: Settings): string {
   return hrefTo('playground', [], {
     model: models,
     prompt: prompt === '' ? undefined : prompt,
@@ -41,6 +56,7 @@ export function hrefOf({ models, prompt, system, sampling: { temperature, max_to
     max_tokens: max_tokens === defaults.max_tokens ? undefined : textOf(max_tokens),
     seed: textOf(seed),
     hide: blind ? 'names' : undefined,
+    chat: chat && [chat.id, ...chat.columns].join('.'),
   })
 }
 

@@ -1,7 +1,8 @@
-import type { Answer } from './answer.svelte.ts'
+import { Answer } from './answer.svelte.ts'
 import { planChoice, type GivenPair } from './choices.ts'
-import { sameQuestion } from './conversation.ts'
+import { sameQuestion, shuffled } from './conversation.ts'
 import { say, takeBack } from './feedback.ts'
+import type { RestoredTurn } from './restore.ts'
 
 /** A question, and the answers side by side. */
 export class Turn {
@@ -18,11 +19,18 @@ export class Turn {
   #given: readonly GivenPair[] = []
   #choosing: Promise<unknown> = Promise.resolve()
 
-  constructor(prompt: string, answers: readonly Answer[], order: readonly number[], blind: boolean) {
+  constructor(prompt: string, answers: readonly Answer[], blind: boolean) {
     this.prompt = prompt
     this.answers = answers
-    this.order = order
+    this.order = blind ? shuffled(answers.length) : answers.map((_, i) => i)
     this.blind = blind
+  }
+
+  /** A turn as the store has it. */
+  static restored({ prompt, answers, blind, chosen, shared, given }: RestoredTurn): Turn {
+    const turn = new Turn(prompt, answers.map((answer) => Answer.restored(answer)), blind)
+    turn.#given = given
+    return Object.assign(turn, { chosen, shared })
   }
 
   get open(): boolean { return this.answers.some(({ open }) => open) }
