@@ -4,9 +4,8 @@ import type { NamedFile } from '../../data/read.ts'
 import { fileSource } from '../../registry/job-folder.ts'
 import { readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
-import type { FilePage } from '../data/row-service.ts'
 import { ApiError } from '../errors.ts'
-import type { WireFileCheck, WireFileRowPage } from './dataset-rows-wire.ts'
+import type { WireFileCheck, WireFileRow, WireFileRowPage } from './dataset-rows-wire.ts'
 import { maxLengthQuery } from './dataset-rows.ts'
 
 const RowsQuery = z.strictObject({
@@ -32,7 +31,15 @@ export function fileRowRoutes({ jobs: { files }, rows: reader }: ServerContext):
 
   app.get('/v1/files/:id/rows', async (c) => {
     const { from, limit, search, max_length: maxLength } = readQuery(c, RowsQuery)
-    return c.json(wirePage(await reader.filePage({ file: await find(c.req.param('id')), from, limit, search, maxLength }), from))
+    const page = await reader.filePage({ file: await find(c.req.param('id')), from, limit, search, maxLength })
+    const further = page.rows.length > 0 && page.rows.at(-1)!.position + 1 < page.total
+    return c.json({
+      object: 'list', kind: page.kind, total: page.total,
+      data: page.rows.map(({ viewed, ...row }): WireFileRow => ({ object: 'file.row', ...row, ...viewed })),
+      has_before: from > 0,
+      has_more: search === undefined ? further : page.searchedTo !== null,
+      searched_to: page.searchedTo,
+    } satisfies WireFileRowPage)
   })
 
   app.get('/v1/files/:id/check', async (c) => {
@@ -42,14 +49,4 @@ export function fileRowRoutes({ jobs: { files }, rows: reader }: ServerContext):
   })
 
   return app
-}
-
-function wirePage({ kind, total, rows, searchedTo }: FilePage, from: number): WireFileRowPage {
-  return {
-    object: 'list', kind, total,
-    data: rows.map(({ viewed, ...row }) => ({ object: 'file.row', ...row, ...viewed })),
-    has_before: from > 0,
-    has_more: searchedTo !== null || (rows.length > 0 && rows.at(-1)!.position + 1 < total),
-    searched_to: searchedTo,
-  }
 }
