@@ -162,3 +162,11 @@ export function choiceOption<const T extends string>(name: string, text: string 
     { exitCode: 2 },
   )
 }
+
+/** Resolves at Ctrl-C. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  signal.addEventListener('abort', () => { resolve(undefined) }, { once: true })
+  await promise
+}

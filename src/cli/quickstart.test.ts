@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { merge, train } from '../index.ts'
+import type { WireMap } from '../server/routes/evaluations-wire.ts'
 import type { LoopFigures } from './quickstart/loop.ts'
 
 const tiny = join(import.meta.dirname, '../models/fixtures/tiny-llama')
@@ -39,13 +40,29 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; out: s
   return { code: await code, out, log }
 }
 
-test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of each', async () => {
-  const { code, out, log } = await ended(start('--output', 'quick', '--no-studio'))
+test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of each; then the Studio shows them until Ctrl-C', async () => {
+  const child = start('--output', 'quick')
+  const over = ended(child)
+  const url = await studioOf(child)
+  const { points, arrows, suite } = await (await fetch(`${url}v1/map`)).json() as WireMap
+  assert.equal(suite!.name, 'held-out complaints')
+  assert.equal((await fetch(url)).headers.get('content-type')?.split(';')[0], 'text/html')
+  child.kill('SIGINT')
+  const { code, out, log } = await over
   assert.equal(code, 0, log)
   assert.match(log, /simulated, by a stated rule/)
   assert.match(out, /base +v1 \(log\) +v2 \(choices\)\n +points/)
   assert.match(out, /simulated, by a stated rule/)
   const figures = JSON.parse(readFileSync(join(folder, 'quick/result.json'), 'utf8')) as LoopFigures
+  checkFigures(figures)
+  // What is shown is what was measured.
+  const shown = [figures.base, figures.v1, figures.v2].map(({ points: { value, low, high } }) => ({ value, low, high }))
+  const [base, v1, v2] = ['two-minded', figures.log_job.adapter, figures.feedback_job.adapter]
+  assert.deepEqual([base, v1, v2].map((model) => points.find((point) => point.model === model)!.correctness), shown)
+  assert.deepEqual(arrows.map(({ from, to }) => [from, to]), [[base, v1], [figures.log_job.alias.moved ? v1 : base, v2]])
+})
+
+function checkFigures(figures: LoopFigures): void {
   const { session, dataset, log_job: first, feedback_job: second, latency } = figures
   assert.equal(session.requests, 240)
   assert.ok(session.choices > 10, `${session.choices} choices`)
@@ -63,7 +80,20 @@ test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of 
   }
   assert.deepEqual(Object.keys(figures.general_loss), ['base', 'v1', 'v2'])
   assert.ok(Object.values(figures.general_loss).every(Number.isFinite))
-})
+}
+
+/** The Studio's address, when it is printed. */
+async function studioOf(child: ChildProcess): Promise<string> {
+  let printed = ''
+  return new Promise((resolve, reject) => {
+    child.stdout!.on('data', (lines: Buffer) => {
+      printed += lines.toString()
+      const url = /The Studio is at (\S+)/.exec(printed)?.[1]
+      if (url !== undefined) resolve(url)
+    })
+    child.once('close', () => { reject(new Error(`it ended: ${printed}`)) })
+  })
+}
 
 /** Presses Ctrl-C, once, when the log has what is waited for. */
 async function interruptedAt(child: ChildProcess, sign: string): Promise<{ code: number | null; log: string }> {

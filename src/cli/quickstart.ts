@@ -2,18 +2,17 @@ import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { availableParallelism, loadavg } from 'node:os'
 import { basename, join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { APIError } from 'openai'
 import { UserError } from '../errors.ts'
 import { writeFileDurably } from '../files.ts'
 import { resolveFirst } from '../models/sources/source.ts'
 import { startServer } from '../server/serve.ts'
-import { choiceOption, defineCommand, type Option, type Terminal } from './command.ts'
+import { choiceOption, defineCommand, untilAborted, type Option } from './command.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { Client } from './quickstart/client.ts'
 import { openSupportDesk } from './quickstart/desk.ts'
-import { alias, runLoop } from './quickstart/loop.ts'
+import { runLoop } from './quickstart/loop.ts'
 import { report } from './quickstart/report.ts'
 
 /** The same model: on the hub, and in a Python package for networks that do not reach the hub. */
@@ -24,7 +23,7 @@ const options = {
   model: { type: 'string', value: 'MODEL', help: `instead of ${modelName}` },
   precision: { type: 'string', value: 'P', help: 'of the base, served and trained: int8 (default) or f32' },
   output: { type: 'string', short: 'o', value: 'DIR', help: 'where the server\'s folder and result.json are put (default runs/quickstart)' },
-  'no-studio': { type: 'boolean', help: 'end after the report' },
+  'no-studio': { type: 'boolean', help: 'end after the report; so does --json' },
 } as const satisfies Readonly<Record<string, Option>>
 
 /** `posttrain quickstart`: the whole loop on a real model. */
@@ -35,7 +34,7 @@ export const quickstart = defineCommand({
   details: [
     'Starts a server and talks to it as a product would, by OpenAI\'s client: complaints are summarized (examples/complaints),',
     'simulated support agents choose the better of two summaries, and jobs train on the team\'s log and on these choices.',
-    'The figures go to result.json. On a terminal it then takes a complaint of your own.',
+    'The figures go to result.json. Then it goes on serving: the Studio, at the address that it prints, shows what came of it.',
   ].join('\n'),
   options,
   positionals: 0,
@@ -65,7 +64,11 @@ export const quickstart = defineCommand({
     }
     terminal.out(`${report(loop, desk)}\n  figures  ${file}\n  time     ${seconds.toFixed(0)} s${loadText(machine)}\n`)
     terminal.out(`  go on    posttrain serve --model ${model.model} --name ${model.name} --directory ${directory}\n`)
-    if (terminal.input.isTTY && options['no-studio'] !== true) await ownComplaint(client, model.name, terminal)
+    if (options['no-studio'] === true) return
+    terminal.out(`\n  The Studio is at ${server.url}/ (map, feedback, playground, jobs) until Ctrl-C\n`)
+    await untilAborted(signal)
+    // It has done what it was asked to.
+    process.exitCode = 0
   },
 })
 
@@ -106,20 +109,4 @@ async function answered<Result>(signal: AbortSignal, work: Promise<Result>): Pro
 
 function loadText({ cores, load }: { readonly cores: number; readonly load: number }): string {
   return load > 0.5 ? `, but other programs used the machine too (load ${load.toFixed(1)} on ${cores} cores at the start)` : ` on ${cores} cores`
-}
-
-/** Summarizes one complaint that is typed in, by the base and by what the alias points to. */
-async function ownComplaint(client: Client, base: string, terminal: Terminal): Promise<void> {
-  const reader = createInterface({ input: terminal.input, output: process.stderr })
-  // Ctrl-D and Ctrl-C reject the question: there is nothing to ask then.
-  const typed = await reader.question('\nA complaint of your own (Enter to end): ', { signal: client.signal }).catch(() => '')
-  reader.close()
-  if (typed.trim() === '') return
-  for (const model of [base, alias]) {
-    const { choices: [choice] } = await client.ask({
-      model, temperature: 0, max_completion_tokens: 64,
-      messages: [{ role: 'system', content: 'Summarize the complaint for the support desk.' }, { role: 'user', content: typed.trim() }],
-    })
-    terminal.out(`  ${model.padEnd(24)}${(choice?.message.content ?? '').trim().replaceAll(/[\s\p{C}]+/gu, ' ')}\n`)
-  }
 }

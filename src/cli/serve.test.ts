@@ -55,7 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`${signal} ends it well: the answer that runs is sent, and the exit code is 0`, async (t) => {
     const { child, ended, ready, written } = await serve(t, '--port', '0', '--adapter', `polite=${join(tiny, 'adapter')}`)
     const url = await ready()
-    assert.equal(written.out, `serving tiny-llama at ${url}\n`)
+    assert.equal(written.out, `serving tiny-llama at ${url}\nthe Studio is at ${url.replace(/v1$/, '')}\n`)
     const running = await ask(url, { model: 'polite', stream: true, max_tokens: 300, logit_bias: { 2: -100 } })
     child.kill(signal)
     const text = await running.text()

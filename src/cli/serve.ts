@@ -4,7 +4,7 @@ import { parsePattern } from '../feedback/redact.ts'
 import { precisions } from '../models/graph/linear-maps.ts'
 import type { ServerOptions } from '../server/options.ts'
 import { startServer } from '../server/serve.ts'
-import { choiceOption, defineCommand, numberOption, required, type Option, type Values } from './command.ts'
+import { choiceOption, defineCommand, numberOption, required, untilAborted, type Option, type Values } from './command.ts'
 import { createProgress } from './progress.ts'
 
 const usage = '--model MODEL [--adapter NAME=DIR …] [--directory DIR] [--port P]'
@@ -20,7 +20,6 @@ const serverOptions = {
   precision: { type: 'string', value: 'P', help: 'of the base: int8 (default), f32, int4 or nf4' },
   threads: { type: 'string', value: 'N', help: 'CPU threads to use (default: one for each core)' },
   'adapter-root': { type: 'string', multiple: true, value: 'DIR', help: 'a folder besides DIR/adapters from which calls may load adapters' },
-  runs: { type: 'string', multiple: true, value: 'DIR', help: 'a folder of runs of posttrain train, to be shown beside the jobs; can be given several times' },
   runs: { type: 'string', multiple: true, value: 'DIR', help: 'a folder of runs of posttrain train, to be shown beside the jobs; can be given several times' },
   'max-adapters': { type: 'string', value: 'N', help: 'adapters in memory at once (default 64)' },
   'max-rank': { type: 'string', value: 'N', help: 'the highest rank of an adapter (default 64)' },
@@ -55,8 +54,9 @@ export const serve = defineCommand({
     const server = await startServer({ ...settings, log: (line) => { progress.note(line) } })
     progress.end()
     const { modelName } = server.context.settings
-    terminal.out(json ? `${JSON.stringify({ url: server.url, model: modelName })}\n` : `serving ${modelName} at ${server.url}/v1\n`)
-    await aborted(signal)
+    const studio = `${server.url}/`
+    terminal.out(json ? `${JSON.stringify({ url: server.url, studio, model: modelName })}\n` : `serving ${modelName} at ${server.url}/v1\nthe Studio is at ${studio}\n`)
+    await untilAborted(signal)
     await server.close()
     // Stopping is how a server ends well.
     process.exitCode = 0
@@ -75,7 +75,6 @@ function readOptions(options: Values<typeof serverOptions>): ServerOptions {
     port: numberOption('port', options.port, { min: 0, max: 65_535, integer: true }),
     adapters: namedDirectories(options.adapter ?? []),
     adapterRoots: options['adapter-root'],
-    runRoots: options.runs,
     runRoots: options.runs,
     precision: choiceOption('precision', options.precision, precisions),
     threads: count('threads'),
@@ -108,11 +107,4 @@ function checkAllowed(text: string): string {
   const isFine = bits === undefined ? text !== '' : more.length === 0 && /^\d+$/.test(bits) && width > 0 && Number(bits) <= width
   if (!isFine) throw new UserError(`--allow-address ${text}: give a host, host:port, an address, or a network as 10.0.0.0/8`, { exitCode: 2 })
   return text
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  const { promise, resolve } = Promise.withResolvers<undefined>()
-  signal.addEventListener('abort', () => { resolve(undefined) }, { once: true })
-  await promise
 }

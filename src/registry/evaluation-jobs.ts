@@ -6,12 +6,13 @@ import type { RecipeInput } from '../train/recipe.ts'
 import type { Adapter, AdapterRegistry } from './adapters.ts'
 import { NotFoundError } from './errors.ts'
 import type { Evaluations } from './evaluations.ts'
-import { kindOfJob } from './job-recipe.ts'
+import { kindOfJob, planOf } from './job-recipe.ts'
 import type { Job } from './job-states.ts'
 import { defaultSampling, type NewSuite, type SuiteRows } from './suites.ts'
 
 /** Evaluations of the base, of the adapters that a job's adapter goes back to, and of itself, on the job's held-out rows. */
 export async function evaluateJob(evaluations: Evaluations, adapters: AdapterRegistry, job: Job, adapterId: string): Promise<void> {
+  if (!planOf(job, adapters.base).evaluate) return
   const suite = await suiteOf(evaluations, job)
   if (suite !== undefined) await evaluations.ask(suite, lineageOf(adapters, adapterId), job.id)
 }

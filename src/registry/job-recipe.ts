@@ -16,11 +16,13 @@ export interface JobPlan {
   readonly parentId: string | null
   /** The alias that is to point to its adapter if that is better. */
   readonly alias: string | undefined
+  /** Whether the adapter is to be measured, where the server does that. */
+  readonly evaluate: boolean
 }
 
 const requestSchema = z.object({
   suffix: z.string().nullish(),
-  posttrain: z.object({ alias: z.string().optional() }).optional(),
+  posttrain: z.object({ alias: z.string().optional(), evaluate: z.boolean().optional() }).nullish(),
 })
 
 /** @param base the base's name in the API */
@@ -32,6 +34,7 @@ export function planOf({ id, recipe_json, request_json }: Job, base: string): Jo
     adapterId: adapterIdOf(base, suffix ?? undefined, id),
     parentId: recipe.adapter?.init ?? null,
     alias: posttrain?.alias,
+    evaluate: posttrain?.evaluate ?? true,
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a product's program does with OpenAI's client; what OpenAI's API does not have goes through its `post` and `put`. */
 import OpenAI, { toFile } from 'openai'
+import type { WireEvaluation, WireEvaluationItem, WireEvaluationItems } from '../../server/routes/evaluations-wire.ts'
 
 export type Job = OpenAI.FineTuning.FineTuningJob
 export type JobEvent = OpenAI.FineTuning.FineTuningJobEvent
@@ -78,6 +79,21 @@ export class Client {
 
   makeDataset(body: object): Promise<Dataset> {
     return this.#client.post<Dataset>('/datasets', { body, ...this.#options })
+  }
+
+  /** Has a model measured: docs/evaluations.md. */
+  evaluate(body: object): Promise<WireEvaluation> {
+    return this.#client.post<WireEvaluation>('/evaluations', { body, ...this.#options })
+  }
+
+  evaluation(id: string): Promise<WireEvaluation> {
+    return this.#client.get<WireEvaluation>(`/evaluations/${id}`, this.#options)
+  }
+
+  /** The prompts of an evaluation with their answers, at most 1000. */
+  async evaluationItems(id: string): Promise<readonly WireEvaluationItem[]> {
+    const { data } = await this.#client.get<WireEvaluationItems>(`/evaluations/${id}/items?limit=1000`, this.#options)
+    return data
   }
 
   get #options(): { readonly signal: AbortSignal } {

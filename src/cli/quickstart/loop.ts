@@ -4,7 +4,7 @@ import type { Progress } from '../progress.ts'
 import type { Client, Dataset } from './client.ts'
 import { simulatedAgents, type SupportDesk } from './desk.ts'
 import { LatencyProbe, type Latency } from './latency.ts'
-import { answerHeldOut, pointsByComplaint, qualityOf, type Answers, type Quality } from './quality.ts'
+import { measureHeldOut, pointsByComplaint, qualityOf, uploadHeldOut, type Answers, type Quality } from './quality.ts'
 import { holdSession, type Session } from './session.ts'
 import { trainOnServer, type TrainedJob } from './training.ts'
 
@@ -65,9 +65,11 @@ const probePause = 3000
 
 export async function runLoop({ client, desk, base, precision, progress }: LoopOptions): Promise<Loop> {
   const { seconds, timed } = stopwatch()
-  const measure = (label: string, model: string): Promise<Answers> => timed(`answers of ${label}`, () => answerHeldOut(client, model, desk.heldOut, { label, progress }))
+  const heldOut = await uploadHeldOut(client, desk.heldOut)
+  const measure = (label: string, model: string): Promise<Answers> => timed(`answers of ${label}`, () => measureHeldOut(client, model, heldOut, { label, progress }))
   const common = { seed: 0, metadata: { quickstart: 'complaints' } }
-  const settings = (recipe: object) => ({ alias, base: { precision }, recipe })
+  // Measured once: below, as everything else is.
+  const settings = (recipe: object) => ({ alias, evaluate: false, base: { precision }, recipe })
 
   await client.moveAlias(alias, null, 'the product starts with the base')
   progress.note(`1. The product asks for "${alias}", which is the base.`)
@@ -87,8 +89,8 @@ export async function runLoop({ client, desk, base, precision, progress }: LoopO
 
   progress.note('4. A dataset of the choices, and a job on it; the server answers meanwhile.')
   const dataset = await client.makeDataset({ name: 'complaint-choices', kind: 'pairs', filter: { alias }, eval_fraction: 0.15 })
-  const { train, eval: heldOut } = dataset.report.splits
-  progress.note(`  ${dataset.reference}: ${train} pairs to train on, ${heldOut} held out`)
+  const { train, eval: others } = dataset.report.splits
+  progress.note(`  ${dataset.reference}: ${train} pairs to train on, ${others} held out`)
   const probe = new LatencyProbe(client, alias, desk.heldOut)
   const idle = await timed('latency', () => probe.measure(idleRequests))
   const [feedbackJob, whileTraining] = await timed('job on feedback', () => {

@@ -1,9 +1,11 @@
-/** What a model's summaries of held-out complaints are worth. */
+/** What a model's summaries of held-out complaints are worth: measured by the server, which keeps them for the Studio. */
+import { setTimeout } from 'node:timers/promises'
+import { UserError } from '../../errors.ts'
 import { meanEstimate, meanOf, shareEstimate, type Estimate } from '../../evaluate/statistics.ts'
 import type { Progress } from '../progress.ts'
 import type { Client } from './client.ts'
-import { concurrently } from './concurrently.ts'
-import { points, type Complaint } from './desk.ts'
+import type { Complaint } from './desk.ts'
+import { factPatterns, pointsGrader } from './points.ts'
 
 /** A model's answers to the held-out complaints. */
 export interface Answers {
@@ -25,28 +27,35 @@ export interface Quality {
   readonly cut: number
 }
 
-const width = 8
-const samples = 2
+/** Two summaries of each complaint; a complaint's seed is the same for every model. */
+const suite = { name: 'held-out complaints', grader: pointsGrader, sampling: { samples: 2, temperature: 0.7, max_tokens: 64, seed: 0 } } as const
 
-/** Asks for two summaries of each complaint; a complaint's seed is the same for every model. */
-export async function answerHeldOut(
-  client: Client, model: string, complaints: readonly Complaint[], { label, progress }: { readonly label: string; readonly progress: Progress },
+const pause = 250
+
+/** Uploads the complaints that models are measured on, each with what its summaries must keep. @returns the file's id */
+export async function uploadHeldOut(client: Client, complaints: readonly Complaint[]): Promise<string> {
+  const lines = complaints.map(({ messages, facts }) => `${JSON.stringify({ prompt: messages, ...factPatterns(facts) })}\n`)
+  return client.upload(Buffer.from(lines.join('')), 'heldout-complaints.jsonl')
+}
+
+/** Has the server measure a model. @param rows the id of the uploaded complaints @throws UserError where that fails */
+export async function measureHeldOut(
+  client: Client, model: string, rows: string, { label, progress }: { readonly label: string; readonly progress: Progress },
 ): Promise<Answers> {
-  let done = 0
-  const completions = await concurrently(complaints, width, async ({ messages }, i) => {
-    const completion = await client.ask({
-      // A measurement is no traffic: it is not stored.
-      model, messages, n: samples, temperature: 0.7, max_completion_tokens: 64, seed: i, store: false,
-    })
-    progress.update({ label: `held-out complaints, ${label}`, done: ++done, total: complaints.length })
-    return completion
-  })
+  let evaluation = await client.evaluate({ model, rows, ...suite })
+  while (evaluation.finished_at === null) {
+    await setTimeout(pause, undefined, { signal: client.signal })
+    evaluation = await client.evaluation(evaluation.id)
+    const { done, total } = evaluation.progress
+    if (total > 0) progress.update({ label: `held-out complaints, ${label}`, done, total })
+  }
   progress.end()
-  const texts = completions.map(({ choices }) => choices.map(({ message }) => message.content ?? ''))
+  if (evaluation.status !== 'succeeded') throw new UserError(`${label} could not be measured: ${evaluation.error ?? evaluation.status}`)
+  const answers = (await client.evaluationItems(evaluation.id)).map((item) => item.answers)
   return {
-    texts,
-    points: texts.map((answers, i) => answers.map((text) => points(text, complaints[i]!))),
-    cut: completions.flatMap(({ choices }) => choices).filter(({ finish_reason: reason }) => reason === 'length').length,
+    texts: answers.map((each) => each.map(({ text }) => text)),
+    points: answers.map((each) => each.map(({ reward }) => reward ?? 0)),
+    cut: answers.flat().filter(({ finish_reason: reason }) => reason === 'length').length,
   }
 }
 

@@ -8,7 +8,8 @@ import { TimedWorker } from './timed-worker.ts'
 
 /**
  * `regex`: 1 where the pattern matches somewhere in the output (`^…$` for all of it). With `reference`, what its first
- * group matched (all of it where there is no group) must be the reference, white space around both aside.
+ * group matched (all of it where there is no group) must be the reference, white space around both aside. A pattern may have
+ * places: what the row holds there is part of the pattern.
  */
 export const regex = defineGrader({
   type: 'regex',
@@ -20,18 +21,19 @@ export const regex = defineGrader({
     timeout_ms: z.int().min(1).max(60_000).default(2_000),
   }),
   prepare({ pattern, flags, timeout_ms, ...spec }, { place }) {
-    checkPattern(pattern, flags, place)
+    const expression = parseTemplate(pattern, `${place}.pattern`)
+    if (expression.fields.length === 0) checkPattern(pattern, flags, place)
     const input = parseTemplate(spec.input, `${place}.input`)
     const reference = spec.reference === undefined ? undefined : parseTemplate(spec.reference, `${place}.reference`)
     return {
-      fields: [...input.fields, ...(reference?.fields ?? [])],
+      fields: [...expression.fields, ...input.fields, ...(reference?.fields ?? [])],
       open() {
         const worker = new TimedWorker(timeout_ms)
         return {
           score: samples => Promise.all(samples.map(async sample => {
             try {
               const wanted = reference?.render(sample).trim()
-              const request: MatchRequest = { pattern, flags, text: input.render(sample) }
+              const request: MatchRequest = { pattern: expression.render(sample), flags, text: input.render(sample) }
               const match = await worker.call<string | null>('match', request)
               return { value: Number(match !== null && (wanted === undefined || match.trim() === wanted)) }
             } catch (error) {

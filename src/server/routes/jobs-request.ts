@@ -43,6 +43,8 @@ const extension = z.strictObject({
   algorithm: z.enum(['grpo', 'ppo']).optional(),
   /** Is to point to the job's adapter if that is better than what it points to. */
   alias: z.string().optional(),
+  /** Whether the adapter is measured when it is made; as the server is started, unless given. */
+  evaluate: z.literal(false).optional(),
   webhook: Webhook.optional(),
 })
 
