@@ -14,7 +14,7 @@ export interface WordDifference {
 }
 
 /** Answers with more words than this beyond their common beginning and end are not compared: the table would be too large. */
-const most = 1000
+const most = 2000
 
 const segmenter = new Intl.Segmenter('en', { granularity: 'word' })
 

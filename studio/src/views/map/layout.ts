@@ -36,6 +36,8 @@ const lineHeight = 16
 const clearance = 11
 /** More arrows than this say no methods: the words would hide them. */
 const crowd = 10
+/** For more names there is no room on any screen. */
+const mostNames = 80
 /** Between the plot's edge and the outermost mark, so that a point on it is whole. */
 const inset = 14
 
@@ -63,7 +65,7 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
 
   const short = namesInShort(standings.map(({ model }) => model), width < 480 ? 14 : 24)
   const names = standings.map(({ model, aliases }) => [short.get(model)!, ...(aliases.length > 0 ? [aliasWords(aliases)] : [])])
-  const order = standings.map((_, i) => i).toSorted((a, b) => rank(standings[a]!, foremost) - rank(standings[b]!, foremost))
+  const order = standings.map((_, i) => i).toSorted((a, b) => rank(standings[a]!, foremost) - rank(standings[b]!, foremost)).slice(0, mostNames)
   const wishes = [
     ...order.map((i) => nameLabel(names[i]!, spots[i]!, rank(standings[i]!, foremost) < 3)),
     ...(arrows.length > crowd ? [] : arrows.map(({ arrow, text }) => methodLabel(text, arrow))),
