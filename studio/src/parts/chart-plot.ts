@@ -48,7 +48,7 @@ export function plotOptions(lines: readonly Line[], paint: Paint, options: PlotO
       { ...axis, values: (_, splits) => splits.map((at) => (at === null ? '' : figure(at))), size: 56 },
     ],
     series: [{}, ...lines.map((line) => seriesOf(line, paint))],
-    bands: lines.flatMap((line, i) => (line.role === 'high' ? [{ series: [i + 1, i + 2] as [number, number], fill: faint(paint(`--series-${line.colour}`), 0.18) }] : [])),
+    bands: lines.flatMap((line, i) => (line.role === 'high' ? [{ series: [i + 1, i + 2] as [number, number], fill: faint(paint(`--series-${line.colour}`), 0.22) }] : [])),
     cursor: {
       y: false,
       points: { size: (_, i) => (lines[i - 1]?.role === 'main' ? 7 : 0), width: 0, fill: (_, i) => paint(`--series-${lines[i - 1]?.colour ?? 1}`) },
@@ -88,8 +88,15 @@ function seriesOf({ role, colour, dots, dashed }: Line, paint: Paint): uPlot.Ser
   return {
     stroke, spanGaps, width: 1.75,
     ...(dashed && { dash: [6, 4] }),
-    points: dots ? { show: true, size: 6, fill: stroke, stroke } : { show: (_, __, from, to) => to - from < 2, size: 6, fill: stroke },
+    points: dots ? { show: fewInView, size: 6, fill: stroke, stroke } : { show: (_, __, from, to) => to - from < 2, size: 6, fill: stroke },
   }
+}
+
+/** Where dots would touch, the line alone says as much. */
+function fewInView({ data, width }: uPlot, series: number, from: number, to: number): boolean {
+  let dots = 0
+  for (let i = from; i <= to; i++) if (data[series]?.[i] != null) dots += 1
+  return dots * 12 < width
 }
 
 /** @param colour `rgb(1, 2, 3)`, as styles are computed */

@@ -39,7 +39,7 @@ function accuracyOf(run: Evaluations): Headline[] {
   const values = valuesOf(run, 'rewards/accuracies')
   const [first, last] = [values[0], values.at(-1)]
   if (first === undefined || last === undefined) return []
-  return [{ name: 'Held-out pairs preferred right', value: percent(last.value), ...(values.length > 1 && { note: `from ${percent(first.value)}` }) }]
+  return [{ name: 'Held-out pairs right', value: percent(last.value), ...(values.length > 1 && { note: `from ${percent(first.value)}` }) }]
 }
 
 /** Beyond this the report speaks of forgetting, too. */
