@@ -27,16 +27,30 @@ export async function trafficBetween(store: Store, from: number, hours: number):
   return all
 }
 
-async function hourOfTraffic({ db }: Store, start: number): Promise<HourOfTraffic[]> {
-  const rows = await db.selectFrom('completions')
-    .select(['adapter_id', 'alias'])
-    .select([sql<number>`count(*)`.as('requests'), sql<number>`sum(prompt_tokens)`.as('prompt'), sql<number>`sum(completion_tokens)`.as('completion')])
-    .where('created_at', '>=', start).where('created_at', '<', start + millisecondsPerHour)
-    // Logs of other providers that were imported are no traffic of this server's.
-    .where('source', '=', 'server')
-    .groupBy(['adapter_id', 'alias']).execute()
-  return rows.map(({ adapter_id, alias, requests, prompt, completion }) => ({
-    // PostgreSQL's sums are texts.
-    start, adapterId: adapter_id, alias, requests: Number(requests), promptTokens: Number(prompt), completionTokens: Number(completion),
+async function hourOfTraffic({ db, dialect }: Store, start: number): Promise<HourOfTraffic[]> {
+  // Left to itself, SQLite takes the index of adapters and reads every completion for its tokens: more than twice the time.
+  const index = dialect === 'sqlite' ? sql`indexed by completions_traffic` : sql``
+  // Logs of other providers that were imported are no traffic of this server's.
+  const { rows } = await sql<HourRow>`
+    select adapter_id, alias, count(*) as requests, sum(prompt_tokens) as prompt_tokens, sum(completion_tokens) as completion_tokens
+    from completions ${index}
+    where created_at >= ${start} and created_at < ${start + millisecondsPerHour} and source = 'server'
+    group by adapter_id, alias`.execute(db)
+  return rows.map((row) => ({
+    start,
+    adapterId: row.adapter_id,
+    alias: row.alias,
+    requests: Number(row.requests),
+    promptTokens: Number(row.prompt_tokens),
+    completionTokens: Number(row.completion_tokens),
   }))
+}
+
+/** PostgreSQL's sums are texts. */
+interface HourRow {
+  readonly adapter_id: string | null
+  readonly alias: string | null
+  readonly requests: number | string
+  readonly prompt_tokens: number | string
+  readonly completion_tokens: number | string
 }
