@@ -131,7 +131,7 @@ export function checkedRow(value: object, was: object, kind: DatasetKind): objec
 }
 
 /** Positions of one statement, which copies as many rows within the database: others' writes go between two of them. */
-const copiedAtOnce = 10_000
+const copiedAtOnce = 2000
 
 async function copyRows(store: Store, from: string, to: string, without: readonly number[]): Promise<void> {
   const { db } = store

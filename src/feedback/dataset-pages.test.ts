@@ -53,14 +53,14 @@ testStores('a hundred thousand rows: any page is read by an index, a search is b
   assert.deepEqual(positionsOf(middle), [77_779, 77_789, 77_799])
 
   const first = await searchRows(store, id, 'needle', { split: undefined, start: { from: 0 }, limit: 5 })
-  assert.deepEqual([positionsOf(first), first.hasMore, first.searchedTo], [[39_999], true, 50_000])
+  assert.deepEqual([positionsOf(first), first.hasMore, first.searchedTo], [[], true, 20_000])
   const rest: number[] = []
   for (let from: number | undefined = first.searchedTo; from !== undefined;) {
     const { rows, searchedTo } = await searchRows(store, id, 'needle', { split: undefined, start: { from }, limit: 5 })
     rest.push(...rows.map(({ position }) => position))
     from = searchedTo
   }
-  assert.deepEqual(rest, [79_999, 119_999])
+  assert.deepEqual(rest, [39_999, 79_999, 119_999])
   const full = await searchRows(store, id, 'hay', { split: 'train', start: { before: 100_000 }, limit: 2 })
   assert.deepEqual([positionsOf(full), full.hasBefore, full.searchedTo], [[99_997, 99_998], true, undefined])
 

@@ -58,8 +58,8 @@ function rowOf({ position, split, row_json: row, completion_id: completionId, fe
 }
 
 /** Rows that one call looks through, and how many of them a statement does. */
-const mostSearched = 50_000
-const searchedAtOnce = 5000
+const mostSearched = 20_000
+const searchedAtOnce = 2000
 
 export interface RowSearch extends RowPage {
   /** How far it has looked, where it ended before the page was full: the search goes on from there. */

@@ -178,7 +178,7 @@ async function firstKnown(pages: FilePages): Promise<{ readonly kind: DataKindNa
   return { kind: 'sft', first: undefined }
 }
 
-const mostSearched = 50_000
+const mostSearched = 20_000
 
 async function searched(pages: FilePages, text: string, start: number, limit: number) {
   const found: { readonly entry: Parsed<unknown>; readonly position: number }[] = []

@@ -39,9 +39,21 @@ export async function versionsOf(name: string, signal: AbortSignal): Promise<rea
   return (await call<List<WireVersion>>(`${pathOf(name, undefined)}/versions`, { signal })).data
 }
 
+/** One call looks through a part of the rows: on until a row is found, or there are no more. */
+async function searchOn<Page extends { readonly data: readonly unknown[]; readonly searched_to: number | null }>(
+  ask: (from: number | undefined) => Promise<Page>,
+): Promise<Page> {
+  let page = await ask(undefined)
+  while (page.data.length === 0 && page.searched_to !== null) page = await ask(page.searched_to)
+  return page
+}
+
 export async function datasetRows({ name, version }: WireDataset, place: RowPlace, signal: AbortSignal): Promise<WireRowPage> {
-  const { from, before, split, search, maxLength } = place
-  return call(`${pathOf(name, version)}/rows`, { query: { view: true, limit: rowsOfPage, from, before, split, search, max_length: maxLength }, signal })
+  const { split, search, maxLength } = place
+  return searchOn((further) => {
+    const start = place.before === undefined ? { from: further ?? place.from } : { before: further ?? place.before }
+    return call(`${pathOf(name, version)}/rows`, { query: { view: true, limit: rowsOfPage, ...start, split, search, max_length: maxLength }, signal })
+  })
 }
 
 export async function preview({ name, version }: WireDataset, position: number, row: object, maxLength: number): Promise<WirePreview> {
@@ -62,7 +74,8 @@ export async function dropped({ name, version }: WireDataset, signal: AbortSigna
 }
 
 export async function fileRows(id: string, { from, search, maxLength }: RowPlace, signal: AbortSignal): Promise<WireFileRowPage> {
-  return call(`/v1/files/${encodeURIComponent(id)}/rows`, { query: { from: from ?? 0, limit: rowsOfPage, search, max_length: maxLength }, signal })
+  return searchOn((further) =>
+    call(`/v1/files/${encodeURIComponent(id)}/rows`, { query: { from: further ?? from ?? 0, limit: rowsOfPage, search, max_length: maxLength }, signal }))
 }
 
 export async function fileCheck(id: string, maxLength: number, signal: AbortSignal): Promise<WireFileCheck> {
