@@ -21,7 +21,7 @@ export const saidChoices: readonly Said[] = [
   { value: 'up', text: 'thumbs up', filter: { feedback: { name: 'thumbs', value: true } } },
   { value: 'down', text: 'thumbs down', filter: { feedback: { name: 'thumbs', value: false } } },
   { value: 'correction', text: 'corrected', filter: { feedback: { name: 'correction' } } },
-  { value: 'choice', text: 'chosen between', filter: { feedback: { name: 'choice' } } },
+  { value: 'choice', text: 'compared with another', filter: { feedback: { name: 'choice' } } },
   { value: 'comment', text: 'commented', filter: { has_comment: true } },
   { value: 'high', text: 'rated 4 and more', filter: { feedback: { name: 'rating', min: 4 } } },
   { value: 'low', text: 'rated 2 and less', filter: { feedback: { name: 'rating', max: 2 } } },

@@ -49,7 +49,7 @@ export function verdictOf({ name, value }: WireFeedback): Verdict {
     case 'thumbs': return value === true ? { text: 'thumb up', tone: 'good' } : { text: 'thumb down', tone: 'bad' }
     case 'rating': return { text: `rated ${value as number}`, tone: Number(value) >= 4 ? 'good' : Number(value) <= 2 ? 'bad' : 'plain' }
     case 'correction': return { text: 'corrected', tone: 'plain' }
-    case 'choice': return { text: 'chosen between', tone: 'plain' }
+    case 'choice': return { text: 'compared', tone: 'plain' }
     case 'comment': return { text: 'comment', tone: 'plain' }
     default: return { text: value === true ? name : `${name}: ${shortened(String(value))}`, tone: 'plain' }
   }
