@@ -92,9 +92,10 @@ function hasText(text: string): RawBuilder<boolean> {
   // As JSON.stringify writes it.
   const pattern = `%${JSON.stringify(lower(text)).slice(1, -1).replaceAll(/[!%_]/g, '!$&')}%`
   const has = (json: string): RawBuilder<boolean> => sql`${textsOf(json)} like ${pattern} escape '!'`
+  // Counted, since PostgreSQL looks for what `exists` through all answers of the store at once.
   return sql`(${has('completions.prompt_json')}
-    or exists (select 1 from choices where choices.completion_id = completions.id and ${has('choices.message_json')})
-    or exists (select 1 from feedback as said where said.completion_id = completions.id and said.name <> 'choice' and ${has('said.value_json')}))`
+    or 0 < (select count(*) from choices where choices.completion_id = completions.id and ${has('choices.message_json')})
+    or 0 < (select count(*) from feedback as said where said.completion_id = completions.id and said.name <> 'choice' and ${has('said.value_json')}))`
 }
 
 /** Messages in lower case, without the words that begin each of them: a search for "user" would find them all. */

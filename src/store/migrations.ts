@@ -150,6 +150,15 @@ export const migrations: readonly Migration[] = [
       await database.schema.createIndex('job_events_by_type').on('job_events').columns(['job_id', 'type', 'sequence']).execute()
     },
   },
+  {
+    name: '006-conversations',
+    async up(database) {
+      // Requests of nobody in particular that begin alike are one conversation: its turns are read by their times, never all.
+      await database.schema.dropIndex('completions_by_conversation_id').execute()
+      await database.schema.createIndex('completions_by_conversation_id_created_at_id').on('completions')
+        .columns(['conversation_id', 'created_at', 'id']).execute()
+    },
+  },
 ]
 
 async function createTable(
