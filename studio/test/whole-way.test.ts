@@ -1,0 +1,164 @@
+/** A person's whole way through the Studio, in Chromium, over a real server: from a bad answer to a better adapter on the map. */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { startServerProcess } from '../../src/server/fixtures/server-process.ts'
+import { noChromium, openBrowser, openView, seriousFaults } from './browser.ts'
+import { seed } from './seed.ts'
+
+const model = join(import.meta.dirname, '../../src/models/fixtures/tiny-llama')
+const question = 'My toaster came broken. What now?'
+const correction = 'I am sorry! We will send you a new toaster today.'
+
+test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, the new adapter, its arrow on the map', { skip: noChromium }, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'whole-way-'))
+  const server = await startServerProcess(['--model', model, '--directory', directory, '--port', '0'])
+  const browser = await openBrowser()
+  t.after(async () => {
+    await browser.close()
+    await server.end('SIGTERM')
+    await rm(directory, { recursive: true })
+  })
+  await seed(server.url, { jobs: false, rows: 120 })
+  const { page, problems } = await openView(browser, server.url)
+  page.setDefaultTimeout(60_000)
+  const step = async (name: string, walk: () => Promise<void>): Promise<void> => {
+    await t.test(name, async () => {
+      await walk()
+      assert.deepEqual(await seriousFaults(page), [])
+      assert.deepEqual(problems, [])
+    })
+  }
+
+  await step('the first page is the map, where nothing is measured yet', async () => {
+    await page.getByRole('heading', { level: 1, name: 'Map' }).waitFor()
+    assert.equal(await page.locator('a.arrow').count(), 0)
+  })
+
+  await step('the base answers in the playground; the answer is bad, and corrected', async () => {
+    await page.getByRole('link', { name: 'Playground', exact: true }).click()
+    await page.getByLabel('Your message').fill(question)
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Bad', exact: true }).click()
+    await page.getByRole('status').filter({ hasText: 'Stored' }).waitFor()
+    await page.getByRole('button', { name: 'Correct', exact: true }).click()
+    await page.getByLabel('What the answer should have been').fill(correction)
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByText('Your correction', { exact: true }).waitFor()
+  })
+
+  await step('the inbox has it first, with what was said', async () => {
+    await page.getByRole('link', { name: 'Feedback', exact: true }).first().click()
+    const first = page.locator('[data-completion]').first()
+    await first.getByText(question).waitFor()
+    await first.getByRole('link').click()
+    await page.getByLabel('Conversation').getByText(question).waitFor()
+    assert.match(await page.getByLabel('Conversation').innerText(), /new toaster/)
+  })
+
+  await step('two clicks make a dataset of it and of what was said before', async () => {
+    await page.getByRole('button', { name: 'Make a dataset' }).click()
+    await page.getByRole('dialog').locator('input[value=pairs]').check()
+    await page.getByRole('dialog').getByText(/to train on/).waitFor()
+    await page.getByRole('button', { name: 'Make the version' }).click()
+    await page.waitForURL(/#\/data\/dataset\//)
+    await page.getByRole('searchbox').fill('new toaster')
+    await page.keyboard.press('Enter')
+    await page.locator('main').getByText(correction).first().waitFor()
+  })
+
+  await step('a job learns from it; its curve grows until it has succeeded', async () => {
+    await page.getByRole('link', { name: 'Train on this' }).click()
+    // So much that a model of 25,000 weights learns something.
+    await page.getByLabel('Learning rate').fill('0.01')
+    await page.getByLabel('Epochs').fill('4')
+    await page.getByRole('button', { name: 'Start', exact: true }).click()
+    await page.waitForURL(/#\/runs\/ftjob-/)
+    await page.locator('.uplot canvas').first().waitFor()
+    await page.reload()
+    await page.locator('main').getByText('succeeded', { exact: true }).first().waitFor()
+    await page.locator('.uplot canvas').first().waitFor()
+  })
+
+  const adapter = await newAdapter(server.url)
+
+  await step('the new adapter answers in the playground', async () => {
+    await page.locator('main').getByRole('link', { name: adapter, exact: true }).first().click()
+    await page.getByRole('link', { name: /try/i }).first().click()
+    await page.getByLabel('Your message').fill(question)
+    await page.keyboard.press('Enter')
+    await page.getByRole('button', { name: 'Good', exact: true }).first().waitFor()
+  })
+
+  await step('the map has an arrow from the base to it', async () => {
+    await page.getByRole('link', { name: 'Map', exact: true }).click()
+    await page.locator('a.arrow').first().waitFor({ state: 'attached' })
+    assert.equal(await page.locator('a.arrow').count(), 1)
+    assert.match(await page.locator('main').innerText(), new RegExp(adapter.split(':').at(-1)!))
+  })
+
+  await step('the evaluation says what changed', async () => {
+    await page.getByRole('link', { name: 'Evaluation', exact: true }).click()
+    await page.getByRole('heading', { name: 'Score' }).waitFor()
+  })
+})
+
+/** The adapter of the server's only job. */
+async function newAdapter(url: string): Promise<string> {
+  const jobs = await (await fetch(`${url}/v1/fine_tuning/jobs`)).json() as { data: { fine_tuned_model: string }[] }
+  assert.equal(jobs.data.length, 1)
+  return jobs.data[0]!.fine_tuned_model
+}
+
+test('what users wrote is shown as text in every view', { skip: noChromium }, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'escaped-'))
+  const server = await startServerProcess(['--model', model, '--directory', directory, '--port', '0'])
+  const browser = await openBrowser()
+  t.after(async () => {
+    await browser.close()
+    await server.end('SIGTERM')
+    await rm(directory, { recursive: true })
+  })
+  const id = await attack(server.url)
+  const { page, problems } = await openView(browser, server.url)
+  const routes = [
+    '#/map', '#/guide', `#/playground?prompt=${encodeURIComponent(evil)}&model=${encodeURIComponent(evil)}`, `#/inbox?completion=${id}`, '#/data/dataset/attacks/1', '#/data/dataset/attacks/1?tab=dropped',
+    '#/new-job?data=dataset:attacks', '#/runs', '#/adapters', '#/evaluation', `#/${encodeURIComponent(evil)}`,
+  ]
+  for (const route of routes) {
+    await page.goto(`${server.url}/${route}`)
+    await page.waitForLoadState('networkidle')
+    assert.equal(await page.evaluate('window.hacked'), undefined, route)
+    assert.equal(await page.locator('main img, main script, main iframe').count(), 0, route)
+  }
+  await page.goto(`${server.url}/#/inbox?completion=${id}`)
+  await page.getByLabel('Conversation').getByText(evil).first().waitFor()
+  // The address names a model that is none: that the server says so is no fault.
+  assert.deepEqual(problems.filter((problem) => !/40[04]/.test(problem)), [])
+})
+
+const evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+/** Stores it wherever users and clients can write. @returns the completion's id */
+async function attack(url: string): Promise<string> {
+  const post = async (path: string, body: object): Promise<{ id: string }> => {
+    const response = await fetch(`${url}/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    assert.ok(response.ok, `${path}: ${await response.clone().text()}`)
+    return await response.json() as { id: string }
+  }
+  let id = ''
+  for (let i = 0; i < 12; i++) {
+    const { id: made } = await post('/completions/log', {
+      request: { model: evil, messages: [{ role: 'user', content: `${evil} ${i}` }], user: evil, metadata: { [evil.slice(0, 60)]: evil } },
+      response: { choices: [{ message: { role: 'assistant', content: evil } }] },
+    })
+    await post('/feedback', { completion_id: made, name: 'correction', value: `${evil}!`, tags: { [evil.slice(0, 60)]: evil } })
+    await post('/feedback', { completion_id: made, name: 'comment', value: evil })
+    await post('/feedback', { completion_id: made, name: evil.slice(0, 20), value: evil })
+    id = made
+  }
+  await post('/datasets', { name: 'attacks', kind: 'pairs' })
+  return id
+}
