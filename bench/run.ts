@@ -1,7 +1,7 @@
 /**
  * This project beside its peers, in one run on one machine: ratios and memory.
  *
- *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|load|scale|store|studio …] [--gguf FILE] [--rounds N]
+ *     npm run bench [-- sft|dpo|grpo|memory|decode|adapters|load|scale|estimates|store|studio …] [--gguf FILE] [--rounds N]
  *
  * Sets up the peers' environments on first use. Each figure comes from a process of its own; the sides take turns and
  * the median of `--rounds` counts. Replaces the sections of the named parts, all of them unless some are named, in
@@ -16,6 +16,7 @@ import { benchAdapters } from './adapters.ts'
 import { benchDecode } from './decode.ts'
 import { benchDpo } from './dpo.ts'
 import { nodePeers, pythonPeers } from './environment.ts'
+import { benchEstimates } from './estimates.ts'
 import { benchGrpo } from './grpo.ts'
 import { benchLoad } from './load.ts'
 import { benchMemory } from './memory.ts'
@@ -45,6 +46,7 @@ const modelParts: Readonly<Record<string, (bench: Bench) => Promise<string>>> = 
   adapters: benchAdapters,
   load: benchLoad,
   scale: benchScale,
+  estimates: benchEstimates,
 }
 /** What needs no model. */
 const otherParts: Readonly<Record<string, () => Promise<string>>> = {

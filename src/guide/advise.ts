@@ -63,5 +63,9 @@ function nextSteps(stage: Stage['id'] | null): string[] {
   }
   const at = headlinePath.findIndex(({ id }) => id === stage)
   const following = headlinePath[at + 1]
-  return [headlinePath[at]!.until, ...(following === undefined ? [] : [`Then: ${following.title}. ${following.when}`])]
+  return [`This stage is done when: ${lowered(headlinePath[at]!.until)}`, ...(following === undefined ? [] : [`Then: ${following.title}. ${following.when}`])]
+}
+
+function lowered(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1)
 }

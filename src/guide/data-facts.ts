@@ -152,12 +152,20 @@ function isJson(answer: string): boolean {
 /** What people call the right answer of a prompt. */
 const answerFields = ['answer', 'solution', 'target', 'reference', 'expected', 'result', 'label', 'ground_truth', 'gold']
 
-/** The field that says what is right, where every row has it, as a number or a short text. */
+/** The fields that say what is right, where every row has them: one with the answer, or those of a JSON object that is asked for. */
 function checkOf(rows: readonly RawRow[]): AnswerCheck | undefined {
-  const field = answerFields.find((name) => rows.length > 0 && rows.every((row) => ['string', 'number'].includes(typeof row[name])))
-  if (field === undefined) return undefined
-  const isNumber = (value: unknown): boolean => /^\s*[$€£]?-?[\d,]*\.?\d+%?\s*$/.test(String(value).split('####').at(-1)!)
-  return { field, compare: rows.every((row) => isNumber(row[field])) ? 'number' : 'text' }
+  const [first] = rows
+  if (first === undefined) return undefined
+  const common = Object.keys(first).filter((name) => name !== 'prompt' && rows.every((row) => ['string', 'number', 'boolean'].includes(typeof row[name])))
+  const field = answerFields.find((name) => common.includes(name))
+  if (field !== undefined) return { fields: [field], compare: rows.every((row) => isNumber(row[field])) ? 'number' : 'text' }
+  const asksForJson = (row: RawRow): boolean => /\bjson\b/i.test(JSON.stringify(promptOf(row)))
+  return common.length > 0 && rows.every(asksForJson) ? { fields: common, compare: 'json' } : undefined
+}
+
+/** What the grader `number` reads: the last number, or what follows ####. */
+function isNumber(value: unknown): boolean {
+  return /^\s*[$€£]?-?[\d,]*\.?\d+%?\s*$/.test(String(value).split('####').at(-1)!)
 }
 
 /** Kinds of rows in words. */

@@ -7,7 +7,7 @@ import { heldOutTokens } from '../train/learning/held-out.ts'
 import { targetModules } from '../train/policy.ts'
 import { methodSettings, type Recipe } from '../train/recipe.ts'
 import { memoryParts, type MemoryPart } from './memory.ts'
-import { compileSeconds, secondsOf, type Pace } from './pace.ts'
+import { compileSeconds, cpuShare, secondsOf, type Pace } from './pace.ts'
 import { addWork, batchWork, decodeWork, noWork, sizesOf, timesWork, updateWork, type BatchShape, type Sizes, type Work } from './work.ts'
 import { sampledSteps, shapesOf, tokensOf, withAnswers, type RowSample } from './workload.ts'
 
@@ -36,6 +36,8 @@ export interface RunEstimate {
   /** Trained on, as the run counts them. */
   readonly tokens: number
   readonly seconds: number
+  /** Of all cores together. */
+  readonly cpuSeconds: number
   /** Of a step, sampling included. */
   readonly secondsPerStep: number
   /** Peak resident memory of the run's process, MiB. */
@@ -95,7 +97,11 @@ export function estimateRun(input: EstimateInput): RunEstimate {
     { name: 'training', seconds: seconds(timesWork(mean(({ training }) => training), steps * share)) },
     { name: 'evaluation', seconds: seconds(addWork(timesWork(forwardWork(plan, shapesOf(general, { maxTokens: heldOutTokens })), 2), timesWork(heldOutWork(plan, heldOut), evaluations))) },
   ]
-  const memory = memoryParts({ sizes: plan.sizes, precision, kind: plan.kind, prompt: longestPrompt(train), rows: recipe.batch * plan.groupSize, answerTokens: plan.answerTokens, batches: works.flatMap(({ shapes }) => shapes) })
+  const memory = memoryParts({
+    sizes: plan.sizes, precision, kind: plan.kind,
+    batches: works.flatMap(({ shapes }) => shapes), forwardGraphs: graphsBeside(plan, evaluations),
+    prompt: longestPrompt(train), rows: recipe.batch * plan.groupSize, answerTokens: plan.answerTokens,
+  })
   const total = parts.reduce((sum, part) => sum + part.seconds, 0)
   const stepping = parts.filter(({ name }) => name === 'training' || name === 'sampling').reduce((sum, part) => sum + part.seconds, 0)
   const tokens = works.reduce((sum, step) => sum + step.tokens, 0) / works.length
@@ -103,6 +109,7 @@ export function estimateRun(input: EstimateInput): RunEstimate {
     steps,
     tokens: Math.round(tokens * steps * share),
     seconds: total,
+    cpuSeconds: total * cpuShare(pace),
     secondsPerStep: steps === 0 ? 0 : stepping / steps,
     memoryMb: Math.round(memory.reduce((sum, { mb }) => sum + mb, 0)),
     parts: parts.filter((part) => part.seconds > 0),
@@ -116,7 +123,9 @@ function planOf({ recipe, config, rank, answerTokens }: EstimateInput): Plan {
   const method = methods[recipe.method]!
   const settings = methodSettings(recipe) as Record<string, unknown>
   const { adapter } = recipe
-  const sizes = sizesOf(config, adapter.type === 'none' ? undefined : { rank: rank ?? adapter.rank, modules: targetModules(config, adapter.targets) })
+  const sizes = sizesOf(config, adapter.type === 'none' ? undefined : {
+    rank: rank ?? adapter.rank, modules: targetModules(config, adapter.targets), dora: adapter.use_dora,
+  })
   const reference = method.rows === 'sft' ? false : method.reference?.(settings) === true
   if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, answerTokens: 0, longestAnswer: 0 }
   const { groupSize, iterations, forward, maxNewTokens } = method.rollouts(settings)
@@ -188,6 +197,12 @@ function evaluationsOf({ eval_every: every }: Recipe, steps: number, stepsPerEpo
 function forwardGraphs({ kind, reference, forwards }: Plan, evaluations: number): number {
   const samples = kind === 'prompts'
   return 2 + (samples ? 1 : evaluations) + (reference && !samples ? 1 : 0) + (forwards > 0 || kind === 'labelled' ? 1 : 0)
+}
+
+/** Of these, those that are there while the training graph runs: an evaluation's, where the run goes on after it. */
+function graphsBeside({ kind, forwards }: Plan, evaluations: number): number {
+  if (kind === 'prompts') return 1 + (forwards > 0 ? 1 : 0)
+  return (kind === 'labelled' ? 1 : 0) + (evaluations > 2 ? 1 : 0)
 }
 
 function longestPrompt({ trees }: RowSample): number {

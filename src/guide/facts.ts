@@ -8,9 +8,9 @@ export type AnswerForm = 'json' | 'fields' | 'labels'
 
 /** How a program can tell whether an answer to a prompt is right. */
 export interface AnswerCheck {
-  /** The row's field with the right answer. */
-  readonly field: string
-  readonly compare: 'number' | 'text'
+  /** The row's fields with what is right: the whole answer, or the values of the keys of a JSON answer. */
+  readonly fields: readonly string[]
+  readonly compare: 'number' | 'text' | 'json'
 }
 
 /** Tokens of whole rows, and of what is to be answered. */

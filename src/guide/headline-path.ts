@@ -7,7 +7,7 @@ export interface Stage {
   readonly title: string
   readonly techniques: readonly TechniqueId[]
   readonly when: string
-  /** When the next stage is due. */
+  /** When it has given what it can, and the next stage is due. */
   readonly until: string
 }
 

@@ -37,6 +37,11 @@ export function secondsOf(work: Work, precision: Precision, { factor, cores }: P
   return (factor * nanoseconds) / cores ** parallel / 1e9
 }
 
+/** CPU seconds of all cores for each second by the clock, where a machine does nothing else. */
+export function cpuShare({ cores }: Pace): number {
+  return cores ** parallel
+}
+
 /** Seconds in which a graph is built and compiled, on one core, for each layer of its model; and in which a run begins. */
 const compiling = { forward: 0.022, backward: 0.078, start: 0.8 }
 

@@ -1,7 +1,8 @@
 /** Recipes for each row of the decision table, filled in for the data that is there. */
+import { isDeepStrictEqual } from 'node:util'
 import type { RecipeInput } from '../train/recipe.ts'
 import type { SituationId } from './decision-table.ts'
-import type { DataFacts, Facts } from './facts.ts'
+import type { AnswerCheck, DataFacts, Facts } from './facts.ts'
 import { countOf, labelsOf, plateauRun, usableMemory, type Finding } from './situation.ts'
 
 /** A run that is advised; several are to be done in their order. */
@@ -53,11 +54,23 @@ function thumbs(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
 function verified(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
   const [first] = data
   if (first?.check === undefined) return []
-  const { field, compare } = first.check
-  const reference = `{{item.${field}}}`
-  const reward = compare === 'number' ? { type: 'number', reference }
-    : { type: 'string_check', name: 'exact', input: '{{sample.output_text}}', reference, operation: 'eq' }
-  return run(facts, 'grpo', data.filter(({ check }) => check?.field === field), { batch: 4, grpo: { reward, group_size: 8, max_new_tokens: 128 } })
+  const alike = data.filter(({ check }) => isDeepStrictEqual(check, first.check))
+  return run(facts, 'grpo', alike, {
+    batch: 4, grpo: { reward: graderOf(first.check), group_size: 8, max_new_tokens: first.check.compare === 'json' ? 64 : 128 },
+  })
+}
+
+/** The mean of the keys that are right, where the answer is JSON: partial credit gives reinforcement a slope to climb. */
+function graderOf({ fields, compare }: AnswerCheck): object {
+  const equal = (name: string, input: string, field: string): object =>
+    ({ type: 'string_check', name, input, reference: `{{item.${field}}}`, operation: 'eq' })
+  if (compare === 'number') return { type: 'number', reference: `{{item.${fields[0]!}}}` }
+  if (compare === 'text') return equal('exact', '{{sample.output_text}}', fields[0]!)
+  const parts = fields.map((field, i) => [/^[A-Za-z_]\w*$/.test(field) ? field : `key_${i + 1}`, equal(field, `{{sample.output_json.${field}}}`, field)] as const)
+  return {
+    type: 'multi', name: 'keys', graders: Object.fromEntries(parts),
+    calculate_output: `(${parts.map(([name]) => name).join(' + ')}) / ${parts.length}`,
+  }
 }
 
 /** A reward model of all pairs, then PPO on the prompts: those that are there, or the pairs' own. */

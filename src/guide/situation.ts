@@ -146,10 +146,10 @@ export function labelsOf(data: readonly DataFacts[]): { up: number; down: number
 function reasoningOf(facts: Facts): Finding | undefined {
   const data = verifiable(facts)
   if (data.length === 0) return undefined
-  const { field } = data[0]!.check!
+  const fields = data[0]!.check!.fields.map((name) => `“${name}”`).join(', ')
   return {
     situation: 'reasoning', data,
-    reasons: [`${countOf(data)} prompts have the right answer beside them (“${field}”): a program can tell whether an answer is right.`],
+    reasons: [`${countOf(data)} prompts have the right answer beside them (${fields}): a program can tell whether an answer is right.`],
   }
 }
 

@@ -49,17 +49,26 @@ export interface Sizes {
   readonly lowRank: number
   /** All that is trained. */
   readonly trained: number
+  /** DoRA takes the norms of all adapted weights anew in each run of a graph. */
+  readonly dora: boolean
 }
 
-/** @param adapter the rank and the full names of the adapted layers; undefined: every weight is trained */
-export function sizesOf(config: ModelConfig, adapter: { readonly rank: number; readonly modules: readonly string[] } | undefined): Sizes {
+export interface AdapterShape {
+  readonly rank: number
+  /** Full names of the adapted layers. */
+  readonly modules: readonly string[]
+  readonly dora?: boolean | undefined
+}
+
+/** @param adapter undefined: every weight is trained */
+export function sizesOf(config: ModelConfig, adapter: AdapterShape | undefined): Sizes {
   const sum = (modules: readonly string[], of: (shape: readonly [number, number]) => number): number =>
     modules.reduce((total, module) => total + of(linearShape(config, module)), 0)
   const linear = sum(linearModules(config), ([outputs, inputs]) => outputs * inputs)
   const head = config.vocabSize * config.hiddenSize
   const embedding = config.tieEmbeddings ? head : 2 * head
   const lowRank = adapter === undefined ? 0 : adapter.rank * sum(adapter.modules, ([outputs, inputs]) => outputs + inputs)
-  return { config, linear, embedding, head, adapter: lowRank, lowRank, trained: adapter === undefined ? linear + embedding : lowRank }
+  return { config, linear, embedding, head, adapter: lowRank, lowRank, trained: adapter === undefined ? linear + embedding : lowRank, dora: adapter?.dora === true }
 }
 
 /** What of a packed batch says how much work it is. */
@@ -79,9 +88,12 @@ function elementsOf({ hiddenSize, intermediateSize, heads, headDim, layers }: Mo
   return layers * (6 * hiddenSize + 4 * intermediateSize + 2 * heads * headDim)
 }
 
+/** Passes over the weights that DoRA's norms take. */
+const passesOfNorms = 6
+
 /** One run of a graph over a packed batch: forwards, or forwards and backwards. */
 export function batchWork(sizes: Sizes, { bins, length, targets }: BatchShape, backward: boolean): Work {
-  const { config, linear, head, lowRank } = sizes
+  const { config, linear, head, lowRank, dora } = sizes
   const positions = bins * length
   const full = lowRank === 0
   const passes = backward ? 3 : 1
@@ -92,7 +104,7 @@ export function batchWork(sizes: Sizes, { bins, length, targets }: BatchShape, b
     head: targets * head * (backward ? 2 : 1),
     scores: bins * length * length * config.heads * config.layers * passes,
     elements: positions * elementsOf(config) * passes,
-    weights: 0,
+    weights: dora ? passesOfNorms * linear : 0,
     updates: 0,
     runs: 1,
   }

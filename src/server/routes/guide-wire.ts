@@ -53,6 +53,8 @@ export interface WireEstimateOfRun {
   readonly steps: number
   readonly tokens: number
   readonly seconds: number
+  /** Of all cores together. */
+  readonly cpu_seconds: number
   readonly seconds_per_step: number
   /** Peak of the job's process, MiB. */
   readonly memory_mb: number

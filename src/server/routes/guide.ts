@@ -103,7 +103,7 @@ function wireEstimate(estimate: RunEstimate): WireEstimateOfRun
 function wireEstimate(estimate: RunEstimate | null): WireEstimateOfRun | null
 function wireEstimate(estimate: RunEstimate | null): WireEstimateOfRun | null {
   if (estimate === null) return null
-  const { secondsPerStep: seconds_per_step, memoryMb: memory_mb, ...rest } = estimate
+  const { secondsPerStep: seconds_per_step, cpuSeconds: cpu_seconds, memoryMb: memory_mb, ...rest } = estimate
   const { memoryMb, cores, cpu } = thisMachine()
-  return { object: 'estimate', ...rest, seconds_per_step, memory_mb, machine: { memory_mb: memoryMb, cores, cpu } }
+  return { object: 'estimate', ...rest, seconds_per_step, cpu_seconds, memory_mb, machine: { memory_mb: memoryMb, cores, cpu } }
 }
