@@ -83,3 +83,8 @@ export function rowsFor(kinds: readonly RowKind[], rows: readonly Rows[]): Rows 
 export function namesOf(kinds: readonly RowKind[]): string {
   return kinds.map((kind) => kindNames[kind]).join(' or ')
 }
+
+/** The inbox's choice of answers that rows of a kind are made of; undefined: all of them. */
+export function saidFor(kind: RowKind | undefined): string | undefined {
+  return kind === undefined ? undefined : ({ sft: 'correction', pairs: 'choice', labelled: 'anything', prompts: undefined } as const)[kind]
+}

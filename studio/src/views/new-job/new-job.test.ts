@@ -8,7 +8,7 @@ import { defaultOf, fieldOfParam, fields, fieldsOf, valueOf, withValue } from '.
 import { readGrader } from './graders.ts'
 import { indented, markedLines, offsetOf, unplaced } from './marks.ts'
 import { keptRank, modelsOf } from './models.ts'
-import { datasetPath, graderFields, sizeText } from './sources.ts'
+import { dataPlace, datasetPath, graderFields, sizeText } from './sources.ts'
 
 const full: Draft = {
   data: 'dataset:support@3', heldOut: 'file-1', model: 'bot', method: 'dpo', suffix: 'v2', alias: 'bot',
@@ -115,6 +115,7 @@ test('data in words', () => {
   assert.equal(sizeText({ kind: 'pairs', train: 1, heldOut: 0, labels: undefined }), '1 pair, none held out')
   assert.equal(sizeText({ kind: 'prompts', train: 9, heldOut: undefined, labels: undefined }), '9 prompts')
   assert.deepEqual([datasetPath('dataset:a b'), datasetPath('dataset:a@3')], ['/v1/datasets/a%20b', '/v1/datasets/a/versions/3'])
+  assert.deepEqual([dataPlace('dataset:a@3'), dataPlace('dataset:a'), dataPlace('file-1')], [['dataset', 'a', '3'], ['dataset', 'a'], ['file', 'file-1']])
   assert.deepEqual(graderFields({ prompt: 'p', messages: [], answer: 4, meta: {}, city: 'Rome' }), ['answer', 'city'])
   assert.ok('fault' in readGrader('{') && 'fault' in readGrader(' ') && 'grader' in readGrader('{}'))
 })

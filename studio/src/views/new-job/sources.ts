@@ -36,6 +36,11 @@ export function datasetPath(reference: string): string {
   return `/v1/datasets/${encodeURIComponent(name)}${version === undefined ? '' : `/versions/${encodeURIComponent(version)}`}`
 }
 
+/** Where the data view shows it: `dataset/NAME/VERSION`, `file/ID`. */
+export function dataPlace(reference: string): string[] {
+  return reference.startsWith('dataset:') ? ['dataset', ...reference.slice('dataset:'.length).split('@')] : ['file', reference]
+}
+
 /** Of rows, what they are called by people. */
 export const kindWords: Readonly<Record<RowKind, { readonly many: string; readonly about: string }>> = {
   sft: { many: 'demonstrations', about: 'questions with the answer as it should be' },
