@@ -98,3 +98,29 @@ test('a server that is told to end stops its job at a checkpoint, and the next g
   assert.equal((await next.client.fineTuning.jobs.cancel(id)).status, 'cancelled')
   assert.equal(await next.end('SIGTERM'), 0)
 })
+
+test('kill -9 of the server after a job was told to finish, at different moments: it finishes, once, with what it had learnt', async (t) => {
+  const directory = await scratch(t)
+  let server = await startProcess(t, directory)
+  const file = await upload(server.client, sftRows)
+  const id = await createJob(server.client, file, 5000, 'told')
+  await eventOf(server.client, id, /Checkpoint created/)
+  assert.equal((await server.client.post<{ status: string }>(`/fine_tuning/jobs/${id}/finish`)).status, 'running')
+  // At once; when it goes on; when its last step is done.
+  for (const moment of [undefined, /goes on from step/, /Told to finish after/]) {
+    if (moment !== undefined) await eventOf(server.client, id, moment).catch(() => undefined)
+    await server.end('SIGKILL')
+    server = await startProcess(t, directory)
+  }
+  const job = await jobEnd(server.client, id)
+  assert.deepEqual([job.status, job.error], ['succeeded', null])
+  const { data } = await server.client.models.list()
+  assert.equal(data.filter((model) => model.id === job.fine_tuned_model).length, 1)
+  const steps = (await (await server.client.files.content(job.result_files[0]!)).text()).trim().split('\n').slice(1).map((line) => Number(line.split(',')[0]))
+  assert.ok(steps.length < 5000)
+  assert.deepEqual(steps, Array.from({ length: steps.length }, (_, i) => i + 1))
+  const through = await jobEnd(server.client, await createJob(server.client, file, steps.length, 'through'))
+  const digest = (model: string | null): Promise<string> => digestOf(adapterDirectory(directory, model!))
+  assert.equal(await digest(job.fine_tuned_model), await digest(through.fine_tuned_model))
+  await server.end('SIGTERM')
+})
