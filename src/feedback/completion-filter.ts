@@ -7,6 +7,7 @@ const time = z.union([z.number().min(0).max(1e11), z.iso.datetime({ offset: true
   error: 'must be seconds since 1970, a date (2026-01-31) or a time (2026-01-31T12:00:00Z)',
 })
 const tagText = z.string().min(1).max(512)
+const tags = z.record(tagText, z.string()).refine((all) => Object.keys(all).length <= 16, { error: 'must have at most 16 keys' })
 
 /** Completions that have feedback of this name. */
 const feedbackFilter = z.strictObject({
@@ -14,7 +15,7 @@ const feedbackFilter = z.strictObject({
   min: z.number().optional(),
   max: z.number().optional(),
   value: z.union([z.boolean(), z.number(), z.string()]).optional(),
-  tags: z.record(tagText, z.string()).optional(),
+  tags: tags.optional(),
 })
 
 /** All that is said must hold. Times are the completions'. */
@@ -22,7 +23,7 @@ export const completionFilter = z.strictObject({
   from: time.optional(),
   to: time.optional(),
   /** Of the completions' metadata. */
-  tags: z.record(tagText, z.string()).optional(),
+  tags: tags.optional(),
   alias: z.string().optional(),
   /** null: what the base answered. */
   adapter: z.string().nullable().optional(),

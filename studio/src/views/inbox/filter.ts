@@ -23,6 +23,7 @@ export const saidChoices: readonly Said[] = [
   { value: 'correction', text: 'corrected', filter: { feedback: { name: 'correction' } } },
   { value: 'choice', text: 'compared with another', filter: { feedback: { name: 'choice' } } },
   { value: 'comment', text: 'commented', filter: { has_comment: true } },
+  { value: 'rating', text: 'rated', filter: { feedback: { name: 'rating' } } },
   { value: 'high', text: 'rated 4 and more', filter: { feedback: { name: 'rating', min: 4 } } },
   { value: 'low', text: 'rated 2 and less', filter: { feedback: { name: 'rating', max: 2 } } },
 ]
