@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
-import { chooseModels } from './choice.ts'
+import { chooseModels, runsBetween } from './choice.ts'
 
 const half = { value: 0.5, low: 0.5, high: 0.5 }
 const points = ['base', 'v1', 'v2'].map((model): WireMapPoint => ({
@@ -33,4 +33,13 @@ test('a model is not compared with itself, and one that was not measured is pass
 test('one model alone has nothing to be compared with', () => {
   assert.deepEqual(chosen(null, null, points.slice(0, 1)), [undefined, 'base'])
   assert.deepEqual(chosen('base', null, points.slice(0, 1)), [undefined, 'base'])
+})
+
+test('the runs between two models, over several generations', () => {
+  const between = (before: string, after: string): readonly string[] =>
+    runsBetween({ points, arrows }, chooseModels({ points, arrows }, { before, after })).map(({ run }) => run)
+  assert.deepEqual(between('base', 'v2'), ['a', 'b'])
+  assert.deepEqual(between('v1', 'v2'), ['b'])
+  assert.deepEqual(between('v2', 'v1'), ['a'], 'of a step back, the run that made the model one goes back to')
+  assert.deepEqual(between('v2', 'base'), [])
 })
