@@ -100,7 +100,7 @@ async function answerItems(
 ): Promise<MeasuredItem[]> {
   const measured: MeasuredItem[] = []
   const { samples, temperature, max_tokens: maxTokens, seed } = sampling
-  await gradeModel(model, items, grader, {
+  const graded = await gradeModel(model, items, grader, {
     sampling: { maxTokens, temperature, seed },
     samples,
     onRows: (graded) => {
@@ -109,6 +109,8 @@ async function answerItems(
       send({ type: 'items', items: fresh })
     },
   })
+  const answers = graded.flat()
+  if (answers.every(({ reward }) => reward === null)) throw new UserError(`None of the answers could be graded: ${answers[0]!.error}`)
   return measured
 }
 

@@ -205,9 +205,7 @@ export class EvaluationRunner {
   async #finish(id: string, outcome: EvaluationOutcome): Promise<void> {
     const { onFault } = this.#parts
     if (outcome.type === 'done') {
-      const { result } = outcome
-      if (Number.isNaN(result.score.value)) await this.#fail(id, new UserError('None of the answers could be graded'))
-      else await this.#succeed(id, result)
+      await this.#succeed(id, outcome.result)
       return
     }
     if (outcome.type === 'failed') {

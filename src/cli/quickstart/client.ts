@@ -81,7 +81,7 @@ export class Client {
     return this.#client.post<Dataset>('/datasets', { body, ...this.#options })
   }
 
-  /** Has a model measured: docs/evaluations.md. */
+  /** Has a model measured, as the Studio shows it. */
   evaluate(body: object): Promise<WireEvaluation> {
     return this.#client.post<WireEvaluation>('/evaluations', { body, ...this.#options })
   }

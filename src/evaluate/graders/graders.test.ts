@@ -121,15 +121,6 @@ describe('regex', () => {
     assert.deepEqual(await rewards(tagged, ['x <answer> 42\n</answer>', '<answer>41</answer>', '42'], { answer: 42 }), [1, 0, 0])
   })
 
-  test('a pattern of the row', async () => {
-    const spec = { type: 'regex', pattern: '^(?:{{item.words}})$' }
-    assert.deepEqual(await rewards(spec, ['one', 'two', 'three'], { words: 'one|two' }), [1, 1, 0])
-    assert.deepEqual(await rewards(spec, ['{{sample.output_text}}', 'x'], { words: '{{sample.output_text}}' }), [1, 0], 'it is not read again')
-    const [broken] = await grades(spec, ['one'], { words: '(' })
-    assert.deepEqual([broken!.reward, broken!.error?.includes('Invalid regular expression')], [null, true])
-    assert.deepEqual(checkGrader(spec).fields, ['words'])
-  })
-
   test('a pattern that would run for years is ended, its row without a reward, and the others graded', async () => {
     const found = await grades({ type: 'regex', pattern: '(a+)+$', timeout_ms: 300 }, ['aaa', `${'a'.repeat(50)}!`, 'b', 'a'])
     assert.deepEqual(found.map(({ reward }) => reward), [1, null, 0, 1])

@@ -46,6 +46,9 @@ test('rows of each kind: prompts are answered and graded, pairs also preferred',
   assert.match(broken.error!, /^file-\S+:13: messages: is empty/)
   const fields = await evaluate(promptRows, { grader: { ...sameWord, reference: '{{item.wrod}}' } })
   assert.match(fields.error!, /did you mean "word"\?/)
+  const nothing = await evaluate(promptRows, { grader: { type: 'regex', pattern: '(?<word>{{item.word}}' } })
+  assert.deepEqual([nothing.status, nothing.items.total, nothing.result], ['failed', 0, null])
+  assert.match(nothing.error!, /None of the answers could be graded: Invalid regular expression/)
   assert.deepEqual(log, [])
 })
 
