@@ -21,13 +21,19 @@ function quoted(text: string): string {
 export function typescriptOf(request: JobRequest, origin: string): string {
   return `import OpenAI from 'openai'
 
-const client = new OpenAI({ baseURL: '${origin}/v1', apiKey: process.env.POSTTRAIN_KEY ?? 'none' })
-const job = await client.post<OpenAI.FineTuning.FineTuningJob>('/fine_tuning/jobs', {
+type Job = OpenAI.FineTuning.FineTuningJob
+const client = new OpenAI({
+  baseURL: '${origin}/v1',
+  apiKey: process.env.POSTTRAIN_KEY ?? 'none',
+})
+const job = await client.post<Job>('/fine_tuning/jobs', {
   body: ${literal(request, '  ')},
 })
 console.log(job.id, job.status)
 `
 }
+
+const lineLength = 64
 
 /** A value as TypeScript is written: keys bare where they may be, texts in single quotes. */
 function literal(value: unknown, indent: string): string {
@@ -37,7 +43,7 @@ function literal(value: unknown, indent: string): string {
   const entries = Array.isArray(value) ? value.map((entry) => literal(entry, inner)) : Object.entries(value).map(([key, entry]) => `${keyText(key)}: ${literal(entry, inner)}`)
   const [open, close] = Array.isArray(value) ? ['[', ']'] : ['{ ', ' }']
   const line = `${open}${entries.join(', ')}${close}`
-  if (line.length + indent.length <= 90 && !line.includes('\n')) return entries.length === 0 ? `${open.trim()}${close.trim()}` : line
+  if (line.length + indent.length <= lineLength && !line.includes('\n')) return entries.length === 0 ? `${open.trim()}${close.trim()}` : line
   return `${open.trim()}\n${entries.map((entry) => `${inner}${entry},\n`).join('')}${indent}${close.trim()}`
 }
 

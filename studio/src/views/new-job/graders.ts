@@ -32,9 +32,14 @@ export const graderPresets: readonly GraderPreset[] = [
   },
 ]
 
+export const missingGrader = 'Choose a grader, or write one: without it nobody says what a good answer is.'
+
+/** So that defaults can be asked for before a grader is chosen; no job is started with it. */
+export const standIn = { type: 'length', unit: 'words', max: 60 }
+
 /** Reads what was typed: a grader, or what is wrong with the JSON. */
 export function readGrader(text: string): { readonly grader: unknown } | { readonly fault: string } {
-  if (text.trim() === '') return { fault: 'Choose a grader, or write one: without it nobody says what a good answer is.' }
+  if (text.trim() === '') return { fault: missingGrader }
   try {
     return { grader: JSON.parse(text) as unknown }
   } catch (error) {

@@ -4,14 +4,19 @@ import type { RecipeFault } from '../../../../src/server/routes/recipes-wire.ts'
 export interface MarkedLine {
   /** From 1. */
   readonly number: number
+  /** Characters before its note, where it has one. */
+  readonly code: number
   readonly faults: readonly RecipeFault[]
 }
 
 /** Every line of a text with what is said of it; a fault past the end is said of the last line. */
 export function markedLines(text: string, faults: readonly RecipeFault[]): MarkedLine[] {
-  const count = text.split('\n').length
+  const lines = text.split('\n')
+  const count = lines.length
   const lineOf = ({ line }: RecipeFault): number | undefined => (line === null ? undefined : Math.min(Math.max(line, 1), count))
-  return Array.from({ length: count }, (_, i) => ({ number: i + 1, faults: faults.filter((fault) => lineOf(fault) === i + 1) }))
+  return lines.map((line, i) => ({
+    number: i + 1, code: line.replace(/\s+#.*$/, '').trimEnd().length, faults: faults.filter((fault) => lineOf(fault) === i + 1),
+  }))
 }
 
 /** What is said of the recipe as a whole. */

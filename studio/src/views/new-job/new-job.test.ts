@@ -8,7 +8,7 @@ import { defaultOf, fieldOfParam, fields, fieldsOf, valueOf, withValue } from '.
 import { readGrader } from './graders.ts'
 import { indented, markedLines, offsetOf, unplaced } from './marks.ts'
 import { keptRank, modelsOf } from './models.ts'
-import { dataPlace, datasetPath, graderFields, sizeText } from './sources.ts'
+import { dataPlace, datasetPath, graderFields, methodFor, sizeText } from './sources.ts'
 
 const full: Draft = {
   data: 'dataset:support@3', heldOut: 'file-1', model: 'bot', method: 'dpo', suffix: 'v2', alias: 'bot',
@@ -78,6 +78,7 @@ test('faults stand at their lines; beyond the end, at the last', () => {
   const fault = (line: number | null, column: number | null = 1) => ({ line, column, key: 'batch', message: 'wrong' })
   const text = 'model: m\n  batch: x\nseed: 1'
   assert.deepEqual(markedLines(text, [fault(2), fault(9), fault(null)]).map(({ number, faults }) => [number, faults.length]), [[1, 0], [2, 1], [3, 1]])
+  assert.deepEqual(markedLines('a: 1   # a note\nb: "#1"\n', []).map(({ code }) => code), [4, 7, 0])
   assert.equal(unplaced([fault(2), fault(null)]).length, 1)
   assert.equal(text.slice(offsetOf(text, fault(2, 3))), 'batch: x\nseed: 1')
   assert.equal(offsetOf(text, fault(40, 40)), text.length)
@@ -115,6 +116,7 @@ test('data in words', () => {
   assert.equal(sizeText({ kind: 'pairs', train: 1, heldOut: 0, labels: undefined }), '1 pair, none held out')
   assert.equal(sizeText({ kind: 'prompts', train: 9, heldOut: undefined, labels: undefined }), '9 prompts')
   assert.deepEqual([datasetPath('dataset:a b'), datasetPath('dataset:a@3')], ['/v1/datasets/a%20b', '/v1/datasets/a/versions/3'])
+  assert.deepEqual([methodFor('prompts', undefined), methodFor('prompts', 'ppo'), methodFor('labelled', 'dpo')], ['grpo', 'ppo', 'kto'])
   assert.deepEqual([dataPlace('dataset:a@3'), dataPlace('dataset:a'), dataPlace('file-1')], [['dataset', 'a', '3'], ['dataset', 'a'], ['file', 'file-1']])
   assert.deepEqual(graderFields({ prompt: 'p', messages: [], answer: 4, meta: {}, city: 'Rome' }), ['answer', 'city'])
   assert.ok('fault' in readGrader('{') && 'fault' in readGrader(' ') && 'grader' in readGrader('{}'))

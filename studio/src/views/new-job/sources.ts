@@ -54,6 +54,12 @@ export const methodsOfKind: Readonly<Record<RowKind, readonly MethodName[]>> = {
   sft: ['sft'], pairs: ['dpo'], labelled: ['kto'], prompts: ['grpo', 'ppo'],
 }
 
+/** The method that was asked for, where it learns from such rows; else the one to begin with. */
+export function methodFor(kind: RowKind, asked: MethodName | undefined): MethodName {
+  const fit = methodsOfKind[kind]
+  return fit.find((name) => name === asked) ?? fit[0]!
+}
+
 /** "120 thumbs (80 up, 40 down), 14 held out" */
 export function sizeText({ kind, train, heldOut, labels }: Pick<Source, 'kind' | 'train' | 'heldOut' | 'labels'>): string {
   const { many } = kindWords[kind]
