@@ -1,3 +1,4 @@
+import { UserError } from '../../errors.ts'
 import { resolveModel } from '../../models/sources/source.ts'
 import { siblingModule, WorkerClient } from '../../runtime/worker.ts'
 import type { FileCheck, FilePage, FilePageRequest, FileRequest, Measured, ViewRequest, Viewed } from './row-service.ts'
@@ -62,7 +63,7 @@ class Aside {
       return await (await this.#worker).call<Result>(method, argument)
     } catch (error) {
       // One that has ended (a file too large for its memory) answers no more: the next call has another.
-      if ((error as Error).name !== 'UserError') await this.close()
+      if (!(error instanceof UserError)) await this.close()
       throw error
     } finally {
       if (--this.#calls === 0) this.#idle = setTimeout(() => { void this.close() }, idleMilliseconds).unref()

@@ -146,7 +146,7 @@ function viewedEntry(entry: Parsed<AnyRow>, kind: DataKindName, maxLength: numbe
 }
 
 interface OpenFile {
-  readonly path: string
+  readonly file: NamedFile
   readonly pages: FilePages
   readonly kind: DataKindName
   /** Knows the shape of the first row. */
@@ -157,12 +157,12 @@ interface OpenFile {
 let last: OpenFile | undefined
 
 async function opened(file: NamedFile): Promise<OpenFile> {
-  if (last?.path === file.path) return last
+  if (last?.file.path === file.path && last.file.name === file.name) return last
   const pages = await openFilePages(file)
   const { kind, first } = await firstKnown(pages)
   const parser = new RowParser((dataKinds[kind] as DataKind<AnyRow>).rows)
   if (first !== undefined) parser.parse(first)
-  return last = { path: file.path, pages, kind, parser }
+  return last = { file, pages, kind, parser }
 }
 
 /** Rows that are looked through for one of a known kind, and read at once in searches. */
