@@ -37,7 +37,8 @@ test('whatever the rows, the range and the points: each row is in one point, who
     const [from, to] = [whole(rows), whole(rows * 1.2)].sort((a, b) => a - b)
     const points = 2 + whole(60)
     const { rows: each, steps, series } = downsample(columns, { keys: ['value'], points, from, to })
-    const seen = values.slice(Math.max(0, from! - 1), to).filter(Number.isFinite)
+    // With the row before the first and the one after the last.
+    const seen = values.slice(Math.max(0, from! - 2), to! + 1).filter(Number.isFinite)
     assert.ok(steps.length <= points + 1, `${steps.length} of ${points} points`)
     const { mean, min = mean, max = mean } = series['value'] ?? { mean: [] }
     assert.equal(Math.min(...min.map((value) => value ?? Infinity)), Math.min(...seen))
@@ -61,7 +62,7 @@ test('points stay where they are while a run grows', () => {
 test('a part of the steps is drawn in all detail where few rows are in it', () => {
   const columns = columnsOf(100_000, (step) => ({ loss: step }))
   const part = downsample(columns, { keys: ['loss'], points: 600, from: 77_700.5, to: 77_703 })
-  assert.deepEqual([part.rows, part.steps], [1, [77_701, 77_702, 77_703]])
+  assert.deepEqual([part.rows, part.steps], [1, [77_700, 77_701, 77_702, 77_703, 77_704]])
 })
 
 test('lines that are no records are passed over, steps that come again replace what was after them', () => {
@@ -76,5 +77,5 @@ test('lines that are no records are passed over, steps that come again replace w
 
 test('a key that appears late has no values before, also where the columns have grown', () => {
   const columns = columnsOf(1000, (step) => ({ loss: step, ...(step > 700 && { late: step }) }))
-  assert.deepEqual(downsample(columns, { keys: ['late'], points: 1000, from: 699, to: 702 }).series['late']!.mean, [null, null, 701, 702])
+  assert.deepEqual(downsample(columns, { keys: ['late'], points: 1000, from: 700, to: 701 }).series['late']!.mean, [null, null, 701, 702])
 })

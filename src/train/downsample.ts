@@ -18,9 +18,9 @@ export interface Thinned {
 
 export interface ThinRequest {
   readonly keys: readonly string[]
-  /** The most points, but for one that the range cuts. */
+  /** The most points, but for those that the range cuts. */
   readonly points: number
-  /** First and last step. */
+  /** First and last step. The nearest rows on either side are given too: a line goes on beyond what is seen of it. */
   readonly from?: number | undefined
   readonly to?: number | undefined
 }
@@ -30,7 +30,7 @@ export interface ThinRequest {
  * A point has 1, 2, 4 … rows and begins at a multiple of that number, so that points stay where they are while a run grows.
  */
 export function downsample(columns: MetricColumns, { keys, points, from = -Infinity, to = Infinity }: ThinRequest): Thinned {
-  const [first, end] = [columns.rowAt(from), columns.rowAt(nextAbove(to))]
+  const [first, end] = [Math.max(0, columns.rowAt(from) - 1), Math.min(columns.length, columns.rowAt(nextAbove(to)) + 1)]
   const rows = sizeOf(end - first, points)
   const edges: number[] = []
   for (let row = first; row < end; row += rows - (row % rows)) edges.push(row)

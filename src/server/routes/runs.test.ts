@@ -131,7 +131,7 @@ test('a folder says how its run stands: running, failed, or ended without its pr
 
   const { id } = found.get('running')!
   appendFileSync(join(root, 'running/metrics.jsonl'), `${JSON.stringify({ step: 4, loss: 0.25 })}\n{"step":5,"lo`)
-  assert.deepEqual((await get<WireRunMetrics>(`/runs/${id}/metrics?from=3&keys=loss`)).series['loss']?.mean, [1, 0.25])
+  assert.deepEqual((await get<WireRunMetrics>(`/runs/${id}/metrics?from=4&keys=loss`)).series['loss']?.mean, [1, 0.25])
 })
 
 test('only what lies below a root is a run, and only its id names it', async (t) => {

@@ -39,7 +39,7 @@ test('between its steps a series has its last value', () => {
 })
 
 test('words tell the course of what is shown', () => {
-  assert.equal(described([loss], 'step'), 'loss: from 4 at step 1 to 1 at step 4; lowest 1 at 4, highest 4 at 1.')
+  assert.equal(described([loss], 'step'), 'loss: from 4 at step 1 to 1 at step 4; lowest 0 at 4, highest 5 at 1.')
   assert.equal(described([loss], 'step', { from: 3, to: 9 }), 'loss: 1 at step 4.')
   assert.equal(described([loss], 'step', { from: 5, to: 9 }), 'loss: no values.')
 })

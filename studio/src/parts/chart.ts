@@ -94,20 +94,20 @@ export function valueAt({ x, y }: ChartSeries, at: number): Value {
   return null
 }
 
-/** A sentence on each series: where it begins and ends, its least and greatest value. @param along what x counts: "step" */
+/** A sentence on each series: where it begins and ends, its least and greatest value, those of its band. @param along what x counts: "step" */
 export function described(series: readonly ChartSeries[], along: string, range?: Range): string {
   return series.map((each) => `${each.label}: ${course(each, along, range)}`).join(' ')
 }
 
-function course({ x, y }: ChartSeries, along: string, { from = -Infinity, to = Infinity }: Partial<Range> = {}): string {
-  const seen = y.flatMap((value, i) => (value !== null && x[i]! >= from && x[i]! <= to ? [{ at: x[i]!, value }] : []))
+function course({ x, y, low = y, high = y }: ChartSeries, along: string, { from = -Infinity, to = Infinity }: Partial<Range> = {}): string {
+  const seen = y.flatMap((value, i) => (value !== null && x[i]! >= from && x[i]! <= to ? [{ at: x[i]!, value, low: low[i] ?? value, high: high[i] ?? value }] : []))
   const [first, last] = [seen[0], seen.at(-1)]
   if (first === undefined || last === undefined) return 'no values.'
   if (seen.length === 1) return `${figure(first.value)} at ${along} ${count(first.at)}.`
-  const least = seen.reduce((a, b) => (b.value < a.value ? b : a))
-  const greatest = seen.reduce((a, b) => (b.value > a.value ? b : a))
+  const least = seen.reduce((a, b) => (b.low < a.low ? b : a))
+  const greatest = seen.reduce((a, b) => (b.high > a.high ? b : a))
   return `from ${figure(first.value)} at ${along} ${count(first.at)} to ${figure(last.value)} at ${along} ${count(last.at)}; ` +
-    `lowest ${figure(least.value)} at ${count(least.at)}, highest ${figure(greatest.value)} at ${count(greatest.at)}.`
+    `lowest ${figure(least.low)} at ${count(least.at)}, highest ${figure(greatest.high)} at ${count(greatest.at)}.`
 }
 
 /** At most `most` of the places of `x` within the range, evenly spread, the first and the last among them. */
