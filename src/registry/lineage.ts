@@ -73,7 +73,10 @@ function parentOf({ adapter, job }: LineageStep): string | null {
 
 async function dataOf({ db }: Store, reference: string): Promise<LineageData> {
   const [, name, version] = /^dataset:(.+)@(\d+)$/.exec(reference) ?? []
-  if (name === undefined) return { reference, dataset: undefined, file: await db.selectFrom('files').selectAll().where('id', '=', reference).executeTakeFirst() }
+  if (name === undefined) {
+    const file = await db.selectFrom('files').selectAll().where('id', '=', reference).executeTakeFirst()
+    return { reference, dataset: undefined, file }
+  }
   const row = await db.selectFrom('datasets').selectAll().where('name', '=', name).where('version', '=', Number(version)).executeTakeFirst()
   const dataset = row && { name, version: row.version, kind: row.kind, rows: (JSON.parse(row.report_json) as { rows: number }).rows }
   return { reference, dataset, file: undefined }

@@ -23,11 +23,18 @@ export function wireTraffic(traffic: readonly HourOfTraffic[], period: TrafficPe
 function linesOf<Key>(
   traffic: readonly HourOfTraffic[], keyOf: (hour: HourOfTraffic) => Key, spans: number, spanOf: (hour: HourOfTraffic) => number,
 ): [Key, WireTrafficLine][] {
-  const lines = Map.groupBy(traffic, keyOf)
-  const sum = (hours: readonly HourOfTraffic[], of: 'requests' | 'promptTokens' | 'completionTokens'): number => hours.reduce((all, hour) => all + hour[of], 0)
-  return [...lines].map(([key, hours]): [Key, WireTrafficLine] => {
+  return [...Map.groupBy(traffic, keyOf)].map(([key, hours]): [Key, WireTrafficLine] => {
     const requests = Array<number>(spans).fill(0)
     for (const hour of hours) requests[spanOf(hour)]! += hour.requests
-    return [key, { requests, total: sum(hours, 'requests'), prompt_tokens: sum(hours, 'promptTokens'), completion_tokens: sum(hours, 'completionTokens') }]
+    return [key, {
+      requests,
+      total: sum(hours, 'requests'),
+      prompt_tokens: sum(hours, 'promptTokens'),
+      completion_tokens: sum(hours, 'completionTokens'),
+    }]
   }).toSorted(([, a], [, b]) => b.total - a.total)
+}
+
+function sum(hours: readonly HourOfTraffic[], of: 'requests' | 'promptTokens' | 'completionTokens'): number {
+  return hours.reduce((all, hour) => all + hour[of], 0)
 }

@@ -71,8 +71,9 @@ export function adapterRoutes(context: ServerContext): Hono<RequestVariables> {
   return app
 }
 
-async function listAdapters(context: ServerContext, { after, limit, order, search, checkpoints }: z.output<typeof listQuery>): Promise<WireAdapterPage> {
+async function listAdapters(context: ServerContext, query: z.output<typeof listQuery>): Promise<WireAdapterPage> {
   const { adapters, model } = context
+  const { after, limit, order, search, checkpoints } = query
   if (after !== undefined && adapters.get(after) === undefined) throw new NotFoundError(`There is no adapter ${after} to list after`)
   const part = search?.toLowerCase() ?? ''
   const fits = ({ id, source }: Adapter): boolean => (checkpoints || source !== 'checkpoint') && id.toLowerCase().includes(part)

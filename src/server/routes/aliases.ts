@@ -4,6 +4,7 @@ import type { Alias, AliasMove } from '../../registry/aliases.ts'
 import { NotFoundError } from '../../registry/errors.ts'
 import { readJson, readOptionalJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
+import type { WireAlias, WireAliasMove } from './adapters-wire.ts'
 
 const reason = z.string().max(1000)
 const moveBody = z.strictObject({
@@ -43,11 +44,11 @@ export function aliasRoutes({ adapters }: ServerContext): Hono<RequestVariables>
   return app
 }
 
-function wireAlias({ name, adapterId, updatedAt }: Alias): object {
+function wireAlias({ name, adapterId, updatedAt }: Alias): WireAlias {
   return { object: 'alias', name, adapter: adapterId, updated_at: seconds(updatedAt) }
 }
 
-function wireMove({ alias, adapterId, previousId, createdAt, reason }: AliasMove): object {
+function wireMove({ alias, adapterId, previousId, createdAt, reason }: AliasMove): WireAliasMove {
   return { object: 'alias.move', alias, adapter: adapterId, previous: previousId, created_at: seconds(createdAt), reason }
 }
 

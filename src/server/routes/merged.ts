@@ -48,9 +48,11 @@ export function mergedRoutes({ adapters, merges }: ServerContext): Hono<RequestV
 }
 
 /** @param sha256 of the adapter's weights as they are now; undefined: it was removed */
-function wireMerge({ name, path, adapter, format, dtype, status, progress, createdAt, bytes, error, ...rest }: Merge, sha256: string | undefined): WireMerge {
+function wireMerge(merge: Merge, sha256: string | undefined): WireMerge {
+  const { name, path, adapter, format, dtype, status, progress, createdAt, bytes, error } = merge
   return {
-    object: 'adapter.merge', name, adapter, format, dtype: dtype ?? null, status, progress, created_at: Math.floor(createdAt / 1000), directory: path,
-    bytes: bytes ?? null, base: 'original', error: error ?? null, outdated: sha256 !== undefined && sha256 !== rest.sha256,
+    object: 'adapter.merge', name, adapter, format, dtype: dtype ?? null, status, progress, created_at: Math.floor(createdAt / 1000),
+    directory: path, bytes: bytes ?? null, base: 'original', error: error ?? null,
+    outdated: sha256 !== undefined && sha256 !== merge.sha256,
   }
 }

@@ -60,7 +60,9 @@ export class Answer {
 
   /** Asks, and takes the answer in as it comes. Never rejects. @param metadata with `conversation_id`, which joins the turns in the store */
   async ask(metadata: Readonly<Record<string, string>>, sampling: Sampling, signal: AbortSignal): Promise<void> {
-    Object.assign(this, { status: 'waiting', id: undefined, text: '', error: undefined, finish: null, firstToken: undefined, tokens: undefined, speed: undefined })
+    Object.assign(this, {
+      status: 'waiting', id: undefined, text: '', error: undefined, finish: null, firstToken: undefined, tokens: undefined, speed: undefined,
+    })
     const body = {
       model: this.model, messages: this.messages, ...sampling, stream: true, stream_options: { include_usage: true }, store: true, metadata,
     }

@@ -55,7 +55,8 @@ export class Chat {
 
   async #ask(turn: Turn, answer: Answer): Promise<void> {
     const metadata = {
-      conversation_id: conversationOf(this.id, answer.column), via: 'playground', turn: String(this.turns.indexOf(turn)), ...(turn.blind && { blind: 'true' }),
+      conversation_id: conversationOf(this.id, answer.column), via: 'playground', turn: String(this.turns.indexOf(turn)),
+      ...(turn.blind && { blind: 'true' }),
     }
     await answer.ask(metadata, this.#sampling!, this.#stop.signal)
   }

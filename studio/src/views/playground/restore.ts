@@ -67,7 +67,8 @@ function answerOf(column: number, item: WireTurn, messages: readonly Message[], 
   const said = <Value>(name: string, read: (value: unknown) => Value): Given<Value>[] =>
     held.filter((each) => each.name === name).map(({ id, value }) => ({ id, value: read(value) }))
   return {
-    column, model: item.model, answeredBy: item.adapter ?? base, messages, id: item.id, text: textIn(item), finish: item.choices[0]?.finish_reason ?? 'stop',
+    column, model: item.model, answeredBy: item.adapter ?? base, messages, id: item.id, text: textIn(item),
+    finish: item.choices[0]?.finish_reason ?? 'stop',
     thumbs: said('thumbs', (value) => value === true)[0],
     correction: said('correction', (value) => textOf(value as WireMessage))[0],
     comments: said('comment', String).toReversed(),

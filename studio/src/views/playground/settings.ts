@@ -34,7 +34,9 @@ export function settingsIn(query: URLSearchParams): Settings {
     models: query.getAll('model').slice(0, mostModels),
     prompt: query.get('prompt') ?? '',
     system: query.get('system') ?? '',
-    sampling: { temperature: number('temperature') ?? defaults.temperature, max_tokens: number('max_tokens') ?? defaults.max_tokens, seed: number('seed') },
+    sampling: {
+      temperature: number('temperature') ?? defaults.temperature, max_tokens: number('max_tokens') ?? defaults.max_tokens, seed: number('seed'),
+    },
     blind: query.get('hide') === 'names',
     chat: chatIn(query.get('chat') ?? ''),
   }
@@ -43,7 +45,8 @@ export function settingsIn(query: URLSearchParams): Settings {
 /** `playground-abc.0.2` */
 function chatIn(text: string): ChatPlace | undefined {
   const [id = '', ...columns] = text.split('.')
-  return id === '' || columns.length > mostModels || !columns.every((column) => /^\d{1,3}$/.test(column)) ? undefined : { id, columns: columns.map(Number) }
+  const isPlace = id !== '' && columns.length <= mostModels && columns.every((column) => /^\d{1,3}$/.test(column))
+  return isPlace ? { id, columns: columns.map(Number) } : undefined
 }
 
 /** The address of these settings; what is as usual is left out. */
