@@ -1,6 +1,6 @@
 import { siblingModule, WorkerClient } from '../runtime/worker.ts'
-import type { RunEstimate } from './estimate.ts'
 import type { AdviceRequest, EstimateRequest, FullAdvice } from './gather.ts'
+import type { RunEstimate } from './run-estimate.ts'
 
 /** Advice and estimates by a thread of its own, started when it is first asked. */
 export class Advisor {

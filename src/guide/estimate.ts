@@ -6,8 +6,9 @@ import type { Precision } from '../models/graph/linear-maps.ts'
 import { heldOutTokens } from '../train/learning/held-out.ts'
 import { targetModules } from '../train/policy.ts'
 import { methodSettings, type Recipe } from '../train/recipe.ts'
-import { memoryParts, type MemoryPart } from './memory.ts'
+import { memoryParts } from './memory.ts'
 import { compileSeconds, cpuShare, secondsOf, type Pace } from './pace.ts'
+import type { RunEstimate, TimePart } from './run-estimate.ts'
 import { addWork, batchWork, decodeWork, noWork, sizesOf, timesWork, updateWork, type BatchShape, type Sizes, type Work } from './work.ts'
 import { sampledSteps, shapesOf, tokensOf, withAnswers, type RowSample } from './workload.ts'
 
@@ -24,37 +25,6 @@ export interface EstimateInput {
   readonly rank?: number | undefined
   /** Tokens of a sampled answer, where that is known. */
   readonly answerTokens?: number | undefined
-}
-
-export interface TimePart {
-  readonly name: 'setup' | 'reference' | 'sampling' | 'training' | 'evaluation'
-  readonly seconds: number
-}
-
-export interface RunEstimate {
-  readonly steps: number
-  /** Trained on, as the run counts them. */
-  readonly tokens: number
-  readonly seconds: number
-  /** Of all cores together. */
-  readonly cpuSeconds: number
-  /** Of a step, sampling included. */
-  readonly secondsPerStep: number
-  /** Peak resident memory of the run's process, MiB. */
-  readonly memoryMb: number
-  readonly parts: readonly TimePart[]
-  readonly memory: readonly MemoryPart[]
-  readonly precision: Precision
-  readonly basis: EstimateBasis
-}
-
-/** What the estimate rests on. */
-export interface EstimateBasis {
-  /** Where the speed is from: runs that ended here, a short trial of this machine, or another machine's figures. */
-  readonly pace: Pace['source']
-  readonly rowsSampled: number
-  /** Where answers are sampled: the length that was taken for them. */
-  readonly answerTokens?: number
 }
 
 /** Sampled answers end before the limit: this share of it is taken where nothing is known. */
@@ -77,6 +47,11 @@ interface Plan {
   readonly longestAnswer: number
 }
 
+/** Seconds of an optimizer step on these rows, sampling not included. */
+export function estimateStep(input: PlanInput & Pick<EstimateInput, 'pace'>, trees: readonly RenderedTree[]): number {
+  return secondsOf(stepWork(planOf(input), trees).training, precisionOf(input.recipe), input.pace)
+}
+
 /** Time and memory of a run of a recipe. Throws a UserError where the adapter's targets are no layers of the model. */
 export function estimateRun(input: EstimateInput): RunEstimate {
   const { recipe, config, train, heldOut, general, pace } = input
@@ -88,7 +63,7 @@ export function estimateRun(input: EstimateInput): RunEstimate {
   // The last step of an epoch has what is left; on the mean a step has so many rows.
   const share = recipe.steps === undefined ? Math.min(1, train.rows / recipe.batch / Math.ceil(train.rows / recipe.batch)) : 1
   const evaluations = heldOut === undefined ? 0 : evaluationsOf(recipe, steps, Math.ceil(train.rows / recipe.batch) * plan.iterations)
-  const precision: Precision = recipe.base.precision === 'auto' ? 'int8' : recipe.base.precision
+  const precision = precisionOf(recipe)
   const seconds = (work: Work): number => secondsOf(work, precision, pace)
   const parts: TimePart[] = [
     { name: 'setup', seconds: compileSeconds(config.layers, forwardGraphs(plan, evaluations), pace) },
@@ -119,7 +94,14 @@ export function estimateRun(input: EstimateInput): RunEstimate {
   }
 }
 
-function planOf({ recipe, config, rank, answerTokens }: EstimateInput): Plan {
+type PlanInput = Pick<EstimateInput, 'recipe' | 'config' | 'rank' | 'answerTokens'>
+
+/** `auto` is int8 for most models: it is taken where it costs next to nothing. */
+function precisionOf({ base: { precision } }: Recipe): Precision {
+  return precision === 'auto' ? 'int8' : precision
+}
+
+function planOf({ recipe, config, rank, answerTokens }: PlanInput): Plan {
   const method = methods[recipe.method]!
   const settings = methodSettings(recipe) as Record<string, unknown>
   const { adapter } = recipe

@@ -13,12 +13,14 @@ import { renderOptions } from '../train/training-data.ts'
 import { advise, type Advice } from './advise.ts'
 import { fileFacts, heldOutFacts, variantsOf, type FileFacts } from './data-facts.ts'
 import type { SituationId } from './decision-table.ts'
-import { estimateRun, type RunEstimate } from './estimate.ts'
+import { estimateRun } from './estimate.ts'
 import type { DataFacts, Facts, ModelFacts, StoreFacts } from './facts.ts'
 import { thisMachine } from './machine.ts'
 import { trainingMemory } from './memory.ts'
 import type { Pace } from './pace.ts'
+import { paceOfRuns } from './run-pace.ts'
 import { trialPace } from './trial.ts'
+import type { RunEstimate } from './run-estimate.ts'
 import { runFacts, type NamedRun } from './run-facts.ts'
 import { dataOfStore } from './store-data.ts'
 import type { RowSample } from './workload.ts'
@@ -69,7 +71,7 @@ export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
   const estimates: (RunEstimate | null)[] = []
   for (const { recipe, datasets } of advice.runs) {
     const known = model !== undefined && datasets.length === 0
-    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, await trialPace()) : null)
+    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, await paceFor(model.config, request.runs)) : null)
   }
   return { advice, estimates }
 }
@@ -129,13 +131,20 @@ export interface EstimateRequest {
   /** With paths of this machine in the place of names; `output` is not looked at. */
   readonly recipe: RecipeInput
   readonly modelPath: string
+  /** Runs of this machine and model that have ended, the oldest first: they say how fast it is. */
+  readonly runs?: readonly NamedRun[] | undefined
   readonly rank?: number | undefined
   readonly answerTokens?: number | undefined
 }
 
 /** @throws UserError where the recipe is wrong or its files cannot be read */
-export async function estimateRecipe({ recipe, modelPath, rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
-  return estimateOf(recipe, await open(modelPath), await trialPace(), { rank, answerTokens })
+export async function estimateRecipe({ recipe, modelPath, runs = [], rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
+  const model = await open(modelPath)
+  return estimateOf(recipe, model, await paceFor(model.config, runs), { rank, answerTokens })
+}
+
+async function paceFor(config: ModelConfig, runs: readonly NamedRun[]): Promise<Pace> {
+  return paceOfRuns(runs, config, await trialPace())
 }
 
 async function estimateOf(

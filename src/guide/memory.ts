@@ -6,12 +6,8 @@ import type { DataKindName } from '../data/kinds.ts'
 import type { ModelConfig } from '../models/config.ts'
 import { linearModules } from '../models/graph/decoder.ts'
 import type { Precision } from '../models/graph/linear-maps.ts'
+import type { MemoryPart } from './run-estimate.ts'
 import { sizesOf, type BatchShape, type Sizes } from './work.ts'
-
-export interface MemoryPart {
-  readonly name: 'process' | 'base' | 'optimizer' | 'activations' | 'attention' | 'logits' | 'sampling'
-  readonly mb: number
-}
 
 export interface MemoryInput {
   readonly sizes: Sizes

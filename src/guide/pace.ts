@@ -1,5 +1,6 @@
 /** How long a unit of work takes: figures of one machine, and how fast another is beside it. */
 import type { Precision } from '../models/graph/linear-maps.ts'
+import type { EstimateBasis } from './run-estimate.ts'
 import type { Work } from './work.ts'
 
 /** How fast a machine is. */
@@ -7,8 +8,7 @@ export interface Pace {
   /** CPU seconds of one of its cores for each of the machine whose figures are below. */
   readonly factor: number
   readonly cores: number
-  /** Runs that ended on it, a short trial, or nothing: the figures as they are. */
-  readonly source: 'runs' | 'trial' | 'assumed'
+  readonly source: EstimateBasis['pace']
 }
 
 /**

@@ -1,9 +1,8 @@
 /** What `/v1/guide`, `/v1/advise` and `/v1/estimates` answer: types alone, which the Studio shares. */
 import type { Decision, SituationId } from '../../guide/decision-table.ts'
-import type { EstimateBasis, TimePart } from '../../guide/estimate.ts'
 import type { Guide } from '../../guide/guide.ts'
 import type { Stage } from '../../guide/headline-path.ts'
-import type { MemoryPart } from '../../guide/memory.ts'
+import type { EstimateBasis, MemoryPart, TimePart } from '../../guide/run-estimate.ts'
 import type { RecipeInput } from '../../train/recipe.ts'
 
 export type { Claim, Verdict } from '../../guide/claims.ts'

@@ -5,10 +5,10 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { Advisor } from '../../guide/advisor.ts'
 import { situationIds } from '../../guide/decision-table.ts'
-import type { RunEstimate } from '../../guide/estimate.ts'
 import type { AdviceRequest, NamedFile } from '../../guide/gather.ts'
 import { guide } from '../../guide/guide.ts'
 import { thisMachine } from '../../guide/machine.ts'
+import type { RunEstimate } from '../../guide/run-estimate.ts'
 import type { NamedRun } from '../../guide/run-facts.ts'
 import { storeFacts } from '../../guide/store-facts.ts'
 import { resolveModel } from '../../models/sources/source.ts'
@@ -72,7 +72,7 @@ async function estimateOf(context: ServerContext, advisor: Advisor, body: JobBod
     const modelPath = await resolveModel(context.settings.modelRef)
     const { eval: _, ...rest } = recipe
     const local = { ...rest, data: path, ...(heldOutPath !== undefined && { eval: heldOutPath }) }
-    return wireEstimate(await advisor.estimate({ recipe: local, modelPath, rank: parent?.facts.rank }))
+    return wireEstimate(await advisor.estimate({ recipe: local, modelPath, rank: parent?.facts.rank, runs: await jobRuns(context) }))
   })
 }
 
