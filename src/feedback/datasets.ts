@@ -2,10 +2,10 @@
 import { UserError } from '../errors.ts'
 import { newId, type Row, type Store } from '../store/index.ts'
 import { breathing } from './breathing.ts'
-import { clean, split, type Split } from './dataset-curate.ts'
-import { reportOn, type DatasetReport } from './dataset-report.ts'
-import { candidates, type Candidate, type DropReason } from './dataset-rows.ts'
-import { countUnknown, namesOf } from './dataset-sources.ts'
+import { readContents } from './dataset-contents.ts'
+import type { Split } from './dataset-curate.ts'
+import type { DatasetReport } from './dataset-report.ts'
+import type { Candidate } from './dataset-rows.ts'
 import type { DatasetKind, DatasetSpec, MadeBy } from './dataset-spec.ts'
 import { exclusive } from './exclusive.ts'
 import type { Redactor } from './redact.ts'
@@ -32,23 +32,9 @@ export async function createDataset(store: Store, spec: DatasetSpec, redactor: R
 
 async function create(store: Store, spec: DatasetSpec, redactor: Redactor): Promise<Dataset> {
   await removeUnfinished(store)
-  const rows: Candidate[] = []
-  const drops = new Map<DropReason | 'completion_not_stored', number>()
-  const drop = (reason: DropReason | 'completion_not_stored', count = 1): void => {
-    if (count > 0) drops.set(reason, (drops.get(reason) ?? 0) + count)
-  }
-  for await (const page of candidates(store, spec, redactor)) {
-    for (const outcome of page) {
-      if ('drop' in outcome) drop(outcome.drop)
-      else rows.push(outcome)
-    }
-  }
-  drop('completion_not_stored', await countUnknown(store, namesOf(spec)))
-  // The oldest first: a version that grows goes on where the one before ended.
-  const cleaned = await clean(rows.reverse(), spec.kind)
-  if (cleaned.kept.length === 0) throw noRows(spec, cleaned.conflicting, drops)
-  const parts = await split(cleaned.kept, { evalFraction: spec.eval_fraction, seed: spec.seed, near: spec.options.near_duplicates })
-  return await write(store, await storable(spec, redactor), reportOn(spec, cleaned, parts, drops), cleaned.kept, parts.splits)
+  const { rows, splits, report } = await readContents(store, spec, redactor)
+  if (rows.length === 0) throw noRows(spec, report)
+  return await write(store, await storable(spec, redactor), report, rows, splits)
 }
 
 /** The specification without what is not to be stored: a user's id that says too much. */
@@ -57,9 +43,9 @@ async function storable(spec: DatasetSpec, redactor: Redactor): Promise<DatasetS
   return { ...spec, filter: { ...await redactor.value(filter), ...(user !== undefined && { user: redactor.identifier(user) }) } }
 }
 
-function noRows({ kind }: DatasetSpec, conflicting: number, drops: ReadonlyMap<string, number>): UserError {
-  const reasons = [...drops].map(([reason, count]) => `${reason} ${count}`)
-  if (conflicting > 0) reasons.push(`contradictions ${conflicting}`)
+function noRows({ kind }: DatasetSpec, { dropped, conflicts }: DatasetReport): UserError {
+  const reasons = Object.entries(dropped).map(([reason, count]) => `${reason} ${count}`)
+  if (conflicts.rows > 0) reasons.push(`contradictions ${conflicts.rows}`)
   const why = reasons.length === 0 ? 'no feedback or completions match the filter' : `none can be used (${reasons.join(', ')})`
   return new UserError(`There is nothing to make ${kind} rows of: ${why}. Ask with dry_run what there is.`)
 }

@@ -1,7 +1,7 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import { completionFilter } from '../../feedback/completion-filter.ts'
-import { previewDataset } from '../../feedback/dataset-preview.ts'
+import { previewContents } from '../../feedback/dataset-contents.ts'
 import { datasetBody } from '../../feedback/dataset-spec.ts'
 import { FeedbackLog } from '../../feedback/feedback.ts'
 import { readConversation } from '../../feedback/inbox-conversation.ts'
@@ -89,7 +89,7 @@ export function inboxRoutes({ store, capture: { redactor } }: ServerContext): Ho
 
   app.post('/v1/inbox/preview', async (c) => {
     const spec = await readJson(c, PreviewBody)
-    const { report, complete } = await previewDataset(store, { ...spec, name: 'preview', dry_run: true }, redactor)
+    const { report, complete } = await previewContents(store, { ...spec, name: 'preview', dry_run: true }, redactor)
     const { rows, splits, origins, dropped, conflicts, duplicates, warnings } = report
     return c.json({
       object: 'dataset.preview', kind: spec.kind, rows, splits, origins, dropped, contradictions: conflicts.rows, duplicates, warnings, complete,
