@@ -60,12 +60,9 @@ export class EvaluationRunner {
     this.#parts = parts
   }
 
-  /** Begins again what a server before this one left. */
-  async recover(): Promise<void> {
-    const { store, settings } = this.#parts
-    await rm(join(settings.directory, 'evaluations'), { recursive: true, force: true })
-    const left = await store.db.selectFrom('evaluations').select('id').where('status', '=', 'running').execute()
-    for (const { id } of left) await this.#requeue(id)
+  /** Begins again what a server before this one left; what is asked for meanwhile waits. */
+  recover(): void {
+    this.#turn = this.#turn.then(() => this.#recover()).catch(this.#parts.onFault)
     this.wake()
   }
 
@@ -90,8 +87,16 @@ export class EvaluationRunner {
   /** Ends what runs; the next server begins it again. */
   async close(): Promise<void> {
     this.#closing = true
-    if (this.#running !== undefined) await this.#end(this.#running)
+    // What is being started has been.
     await this.#turn
+    if (this.#running !== undefined) await this.#end(this.#running)
+  }
+
+  async #recover(): Promise<void> {
+    const { store, settings } = this.#parts
+    await rm(join(settings.directory, 'evaluations'), { recursive: true, force: true })
+    const left = await store.db.selectFrom('evaluations').select('id').where('status', '=', 'running').execute()
+    for (const { id } of left) await this.#requeue(id)
   }
 
   async #end(running: Running): Promise<void> {
@@ -105,7 +110,12 @@ export class EvaluationRunner {
     const { store, onFault } = this.#parts
     const evaluation = await store.db.selectFrom('evaluations').selectAll().where('status', '=', 'queued').orderBy('id').executeTakeFirst()
     if (evaluation === undefined) return
-    const suite = await store.db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirstOrThrow()
+    const suite = await store.db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirst()
+    if (suite === undefined) {
+      // It has just been removed, with its evaluation.
+      this.wake()
+      return
+    }
     const { promise: ended, resolve } = Promise.withResolvers<undefined>()
     const running: Running = { evaluation, suite, again: false, stopped: false, ended }
     this.#running = running

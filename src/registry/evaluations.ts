@@ -51,7 +51,7 @@ export class Evaluations implements AsyncDisposable {
     this.#parts = options
     this.items = new EvaluationItems(options.store)
     this.#runner = new EvaluationRunner(options)
-    this.#runner.recover().catch(options.onFault)
+    this.#runner.recover()
   }
 
   /**
