@@ -22,6 +22,9 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 type Issue = z.core.$ZodIssue
 
+/** Of the unknown keys of one mapping so many are named: whoever has more of them gave us no recipe. */
+const mostUnknown = 50
+
 /** Each fault with its place, key and remedy. */
 export function issuesOf(error: z.ZodError, schema: z.ZodType, origin: Origin): RecipeIssue[] {
   return error.issues.flatMap(issue => faultsOf(innermost(issue, origin.value), schema, origin))
@@ -31,7 +34,7 @@ function faultsOf(issue: Issue, schema: z.ZodType, origin: Origin): RecipeIssue[
   const { path } = issue
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(schema, path)
-    return issue.keys.map(key => ({
+    return issue.keys.slice(0, mostUnknown).map(key => ({
       place: origin.place([...path, key]), key: [...path, key].join('.'), message: unknownKey(key, path, known, schema),
     }))
   }

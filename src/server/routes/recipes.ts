@@ -15,8 +15,8 @@ import { editableRecipe, requestOf } from './recipe-request.ts'
 import type { RecipeCheck, RecipeFault, RecipeText } from './recipes-wire.ts'
 
 const checkBody = z.strictObject({
-  /** Recipes have a few hundred characters: what is read here is read between two answers. */
-  yaml: z.string().max(50_000),
+  /** Recipes have a few thousand characters: what is read here is read between two answers. */
+  yaml: z.string().max(20_000),
   /** In place of what the recipe says: names of the API for those of another machine. */
   model: z.string().min(1).nullish(),
   training_file: z.string().min(1).nullish(),
