@@ -67,6 +67,9 @@ test('on pairs the preference is the accuracy on them; without held-out rows not
   const unasked = await train(client, 'tiny-llama', { training_file: pairs, method: { type: 'dpo', dpo: { hyperparameters: { batch_size: 4 } } } })
   assert.equal(unasked.status, 'succeeded')
   assert.deepEqual(await calls.list({ job: unasked.id }), [], 'nothing is held out')
+  const spared = await train(client, 'tiny-llama', { training_file: pairs, validation_file: pairs, method: { type: 'dpo' }, posttrain: { ...posttrain, evaluate: false } })
+  assert.equal(spared.status, 'succeeded')
+  assert.deepEqual(await calls.list({ job: spared.id }), [], 'the job says so')
 })
 
 test('what learned from a reward is measured by it', async (t) => {
