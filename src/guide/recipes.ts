@@ -25,7 +25,7 @@ export function planRuns(facts: Facts, { situation, data }: Finding): PlannedRun
     'format': () => demonstrations(facts, data),
     'forgetting': () => demonstrations(facts, data),
     'limited-compute': () => demonstrations(facts, data, { base: { precision: fourBits(facts) } }),
-    'variants': () => data.flatMap((file, i) => demonstrations(facts, [file], { output: `runs/variant-${i + 1}` })),
+    'variants': () => data.flatMap((file, i) => demonstrations(facts, [file], data.length === 1 ? {} : { output: `runs/variant-${i + 1}` })),
     'pairs': () => run(facts, 'dpo', data, { dpo: { beta: 0.1 } }),
     'cold-start': () => thumbs(facts, data),
     'logs': () => thumbs(facts, data),

@@ -45,6 +45,30 @@ describe('the guide', () => {
     assert.equal(run.estimate, null)
   })
 
+  test('each recipe is one that a job can be made of', async (t) => {
+    const server = await serveFake(t)
+    const numbers = sftRows.map((_, i) => ({ messages: [{ role: 'user', content: `${i} + 1?` }], answer: `${i + 1}` }))
+    for (const rows of [sftRows, pairRows, labelRows, numbers]) {
+      const file = await upload(server.client, rows)
+      const { runs } = await ask<WireAdvice>(server, '/v1/advise', { file })
+      const [run] = runs
+      assert.ok(run !== undefined && runs.length === 1)
+      const { issues, request } = await ask<{ issues?: unknown[]; request?: { training_file: string } }>(server, '/v1/recipes/check', { yaml: run.yaml })
+      assert.deepEqual(issues ?? [], [])
+      assert.equal(request?.training_file, file)
+      const estimate = await ask<WireEstimateOfRun>(server, '/v1/estimates', request)
+      assert.equal(estimate.steps, run.estimate?.steps)
+    }
+  })
+
+  test('what no job can do is said', async (t) => {
+    const server = await serveFake(t)
+    const file = await upload(server.client, pairRows)
+    const { runs, warnings } = await ask<WireAdvice>(server, '/v1/advise', { file, goal: 'safety' })
+    assert.deepEqual(runs.map(({ recipe }) => recipe.method), ['reward'])
+    assert.match(warnings.join('\n'), /reward model is trained on the command line/)
+  })
+
   test('a goal is followed, and one that is none is refused', async (t) => {
     const server = await serveFake(t)
     const file = await upload(server.client, sftRows)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { z } from 'zod'
+import type { Advice } from '../../guide/advise.ts'
 import { Advisor } from '../../guide/advisor.ts'
 import { situationIds } from '../../guide/decision-table.ts'
 import type { AdviceRequest, NamedFile } from '../../guide/gather.ts'
@@ -51,8 +52,14 @@ async function adviceOn(context: ServerContext, advisor: Advisor, { dataset, fil
       ...(parent !== null && { initialAdapter: parent }),
     }
     const { advice, estimates } = await advisor.advise(request)
-    return { object: 'advice', ...advice, runs: advice.runs.map((run, i) => ({ ...run, estimate: wireEstimate(estimates[i] ?? null) })) }
+    return { object: 'advice', ...advice, warnings: [...advice.warnings, ...notForJobs(advice)], runs: advice.runs.map((run, i) => ({ ...run, estimate: wireEstimate(estimates[i] ?? null) })) }
   })
+}
+
+/** What of the advice no job of this server can do. */
+function notForJobs({ runs }: Advice): string[] {
+  return runs.some(({ recipe }) => recipe.method === 'reward')
+    ? ['A reward model is trained on the command line: save the recipe, export the rows, and run posttrain train.'] : []
 }
 
 /** Jobs whose figures advice looks at. */
