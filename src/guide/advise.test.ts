@@ -111,5 +111,8 @@ describe('ten situations, told from the data alone', async () => {
     assert.match(verified.advice.runs[0]!.yaml, /init: .*plateau.kto.adapter/)
     const compared = await ask({ ...tried, paths: [write('pairs.jsonl', pairs)] })
     assert.equal(compared.advice.decision?.recommended, 'RLHF / PPO')
+    process.chdir(mkdtempSync(join(root, 'work-')))
+    for (const { yaml } of compared.advice.runs) assert.ok((await train(parseRecipe(yaml, 'advice.yaml', methods))).finished)
+    assert.deepEqual(compared.advice.runs.map(({ recipe }) => recipe.method), ['reward', 'ppo'])
   })
 })

@@ -5,6 +5,7 @@ import { checkData, type DataReport } from '../data/check.ts'
 import type { LengthOptions } from '../data/check-lengths.ts'
 import type { DataKindName } from '../data/kinds.ts'
 import { parseRows } from '../data/read.ts'
+import { pairRow } from '../data/rows.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
 import type { AnswerCheck, AnswerForm, DataFacts, HeldOutFacts, Lengths } from './facts.ts'
 
@@ -43,6 +44,7 @@ export async function fileFacts(path: string, { name = path, tokenizer, renderin
       ...(labels !== undefined && { labels }),
       ...(form !== undefined && { form }),
       ...(check !== undefined && { check }),
+      ...(report.kind === pairRow.name && { asPrompts: true }),
       ...(tokens?.chosenLonger !== undefined && { chosenLonger: tokens.chosenLonger }),
     },
     answers: new Map(rows.toReversed().map((row) => [digest(promptOf(row)), digest(answerOf(row))])),

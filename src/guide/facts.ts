@@ -41,6 +41,8 @@ export interface DataFacts {
   /** Only of prompts. */
   readonly check?: AnswerCheck
   readonly lengths?: Lengths
+  /** Of pairs: whether their prompts can be read as prompts alone. */
+  readonly asPrompts?: boolean
   /** Of pairs: the share in which the chosen answer is the longer one. */
   readonly chosenLonger?: number
   /** A dataset that brings held-out rows along: a job finds them without being told. */
@@ -103,7 +105,7 @@ export interface ModelFacts {
 export interface Facts {
   readonly goal?: SituationId
   readonly data: readonly DataFacts[]
-  readonly heldOut?: HeldOutFacts
+  readonly heldOut?: HeldOutFacts | undefined
   /** Models that are to differ: files that answer the same prompts in different ways, or as many as were said. */
   readonly variants: number
   readonly store?: StoreFacts

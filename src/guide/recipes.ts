@@ -76,7 +76,8 @@ function graderOf({ fields, compare }: AnswerCheck): object {
 /** A reward model of all pairs, then PPO on the prompts: those that are there, or the pairs' own. */
 function rewardAndPpo(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
   const pairs = data.filter(({ kind }) => kind === 'pairs')
-  const prompts = data.filter(({ kind }) => kind === 'prompts')
+  const own = data.filter(({ kind }) => kind === 'prompts')
+  const prompts = own.length > 0 ? own : pairs.filter(({ asPrompts }) => asPrompts)
   if (pairs.length === 0) return []
   const models = pairs.length === 1 ? run(facts, 'reward', pairs, { output: 'runs/reward' })
     : pairs.flatMap((file, i) => run(facts, 'reward', [file], { output: `runs/reward-${i + 1}` }))
@@ -84,7 +85,7 @@ function rewardAndPpo(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
     name: models.length === 1 ? 'preference' : `objective-${i + 1}`, weight: 1 / models.length,
     grader: { type: 'reward_model', adapter: `${recipe.output!}/adapter` },
   }))
-  const ppo = prompts.length === 0 ? [] : run(facts, 'ppo', prompts, { batch: 16, ppo: { reward, max_new_tokens: 128, temperature: 1, iterations: 2, kl_coef: 0.05 } })
+  const ppo = prompts.length === 0 ? [] : run({ ...facts, heldOut: undefined }, 'ppo', prompts, { batch: 16, ppo: { reward, max_new_tokens: 128, temperature: 1, iterations: 2, kl_coef: 0.05 } })
   return [...models, ...ppo]
 }
 
