@@ -7,7 +7,6 @@ import type { Evaluations } from '../registry/evaluations.ts'
 import type { Jobs } from '../registry/jobs.ts'
 import type { Keys } from '../registry/keys.ts'
 import type { Runs } from '../registry/runs.ts'
-import type { Runs } from '../registry/runs.ts'
 import type { Store } from '../store/index.ts'
 import type { RowReader } from './data/row-reader.ts'
 import type { Inference } from './inference/inference.ts'
@@ -27,8 +26,6 @@ export interface ServerContext {
   readonly audit: Audit
   /** Fine-tuning jobs, and the files that they are made of. */
   readonly jobs: Jobs
-  /** What jobs and the operator's own recipes have trained. */
-  readonly runs: Runs
   /** What jobs and the operator's own recipes have trained. */
   readonly runs: Runs
   /** Models measured on suites, by request and after jobs. */

@@ -23,8 +23,6 @@ export interface ServerOptions extends Pick<LiveOptions, 'precision' | 'threads'
   readonly adapterRoots?: readonly string[] | undefined
   /** Folders below which runs lie that no job made: they are shown beside the jobs. */
   readonly runRoots?: readonly string[] | undefined
-  /** Folders below which runs lie that no job made: they are shown beside the jobs. */
-  readonly runRoots?: readonly string[] | undefined
   /** Names besides those of loopback under which the server may be called. */
   readonly allowedHosts?: readonly string[] | undefined
   /** Calls from this machine need a key too. Where `host` is not loopback every call needs one anyway. */

@@ -16,7 +16,6 @@ import { Jobs } from '../registry/jobs.ts'
 import { Keys } from '../registry/keys.ts'
 import { checkName } from '../registry/names.ts'
 import { Runs } from '../registry/runs.ts'
-import { Runs } from '../registry/runs.ts'
 import { maintain, openStore } from '../store/index.ts'
 import { createApp } from './app.ts'
 import type { ServerContext } from './context.ts'
@@ -94,7 +93,6 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   }))
   const context: ServerContext = {
     store, model, adapters, capture, metrics, jobs, evaluations,
-    runs: new Runs({ store, directory, base: modelName, modelRef: options.model, roots: options.runRoots ?? [] }),
     runs: new Runs({ store, directory, base: modelName, modelRef: options.model, roots: options.runRoots ?? [] }),
     keys: new Keys(store),
     audit: new Audit(store),
