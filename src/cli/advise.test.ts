@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { UserError } from '../errors.ts'
+import type { UserError } from '../errors.ts'
 import { methods } from '../methods/index.ts'
 import { parseRecipe } from '../train/recipe.ts'
 import { advise } from './advise.ts'

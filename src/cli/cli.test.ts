@@ -45,7 +45,7 @@ describe('help and wrong usage', { concurrency: 2 }, () => {
     const { code, out } = await posttrain(['--help'])
     assert.equal(code, 0)
     const names = [...out.matchAll(/^ {2}(\w+) {2,}/gm)].map(([, name]) => name!)
-    assert.deepEqual(names, ['quickstart', 'train', 'score', 'generate', 'chat', 'merge', 'eval', 'data', 'models', 'serve', 'keys', 'store', 'feedback'])
+    assert.deepEqual(names, ['quickstart', 'train', 'score', 'generate', 'chat', 'merge', 'eval', 'data', 'advise', 'models', 'serve', 'keys', 'store', 'feedback'])
     for (const name of names) {
       const help = await posttrain([name, '--help'])
       assert.equal(help.code, 0)
