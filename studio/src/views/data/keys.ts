@@ -1,17 +1,15 @@
 /** Labelling by keyboard: which key does what. */
 import type { DatasetKind } from '../../../../src/feedback/dataset-spec.ts'
+import type { Shortcut } from '../../shortcuts.ts'
 
 export type Action = 'next' | 'previous' | 'edit' | 'up' | 'down' | 'swap' | 'drop' | 'move' | 'undo' | 'search' | 'help'
 
-interface Shortcut {
-  readonly key: string
-  readonly action: Action
-  readonly does: string
+interface RowShortcut extends Shortcut<Action> {
   /** The rows for which it means something; all unless said. */
   readonly kinds?: readonly DatasetKind[]
 }
 
-export const shortcuts: readonly Shortcut[] = [
+const shortcuts: readonly RowShortcut[] = [
   { key: 'j', action: 'next', does: 'next row' },
   { key: 'k', action: 'previous', does: 'previous row' },
   { key: 'u', action: 'up', does: 'thumb up, and on to the next row', kinds: ['labelled'] },
@@ -25,27 +23,8 @@ export const shortcuts: readonly Shortcut[] = [
   { key: '?', action: 'help', does: 'show these keys' },
 ]
 
-export function shortcutsFor(kind: DatasetKind): readonly Shortcut[] {
+export function shortcutsFor(kind: DatasetKind): readonly RowShortcut[] {
   return shortcuts.filter(({ kinds }) => kinds === undefined || kinds.includes(kind))
-}
-
-/** What of a key press is looked at. */
-export interface Press {
-  readonly key: string
-  readonly ctrlKey: boolean
-  readonly metaKey: boolean
-  readonly altKey: boolean
-}
-
-/** What a key press asks for; undefined while something is typed or a dialog is open, and for keys of the browser. */
-export function actionOf({ key, ctrlKey, metaKey, altKey }: Press, kind: DatasetKind, { typing }: { readonly typing: boolean }): Action | undefined {
-  if (typing || ctrlKey || metaKey || altKey) return undefined
-  return shortcutsFor(kind).find((shortcut) => shortcut.key === key)?.action
-}
-
-/** Whether keys belong to the element: whoever writes an "x" means no row. */
-export function isTypedInto(target: { readonly tagName?: string; readonly isContentEditable?: boolean } | null): boolean {
-  return target?.isContentEditable === true || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target?.tagName ?? '')
 }
 
 /** The row to go to from `current`, in the order of the page; undefined: there is none in that direction. */

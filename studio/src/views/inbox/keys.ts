@@ -1,13 +1,9 @@
 /** Judging by keyboard: which key does what. */
+import type { Shortcut } from '../../shortcuts.ts'
+
 export type Action = 'next' | 'previous' | 'open' | 'up' | 'down' | 'correct' | 'comment' | 'select' | 'selectRange' | 'search' | 'help' | 'back'
 
-interface Shortcut {
-  readonly key: string
-  readonly action: Action
-  readonly does: string
-}
-
-export const shortcuts: readonly Shortcut[] = [
+export const shortcuts: readonly Shortcut<Action>[] = [
   { key: 'j', action: 'next', does: 'the next answer' },
   { key: 'k', action: 'previous', does: 'the one before' },
   { key: 'Enter', action: 'open', does: 'read its conversation' },
@@ -21,22 +17,3 @@ export const shortcuts: readonly Shortcut[] = [
   { key: 'Escape', action: 'back', does: 'select nothing; leave a conversation' },
   { key: '?', action: 'help', does: 'show these keys' },
 ]
-
-interface Pressed {
-  readonly key: string
-  readonly ctrlKey: boolean
-  readonly metaKey: boolean
-  readonly altKey: boolean
-  readonly defaultPrevented: boolean
-  readonly target: unknown
-}
-
-/** What a pressed key asks for; nothing where somebody writes, or where the key belongs to what has the focus. */
-export function actionOf({ key, ctrlKey, metaKey, altKey, defaultPrevented, target }: Pressed): Action | undefined {
-  if (ctrlKey || metaKey || altKey || defaultPrevented) return undefined
-  const { tagName = '', isContentEditable = false, type = '' } = target as Partial<HTMLInputElement>
-  if (isContentEditable || tagName === 'TEXTAREA' || tagName === 'SELECT' || (tagName === 'INPUT' && type !== 'checkbox')) return undefined
-  const action = shortcuts.find((shortcut) => shortcut.key === key)?.action
-  // Enter on a link or a button is that one's own.
-  return action === 'open' && (tagName === 'A' || tagName === 'BUTTON' || tagName === 'SUMMARY' || tagName === 'INPUT') ? undefined : action
-}
