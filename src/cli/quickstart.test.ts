@@ -44,8 +44,9 @@ test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of 
   const child = start('--output', 'quick')
   const over = ended(child)
   const url = await studioOf(child)
-  const { points, arrows, suite } = await (await fetch(`${url}v1/map`)).json() as WireMap
-  assert.equal(suite!.name, 'held-out complaints')
+  const first = await mapOf(url)
+  assert.deepEqual(first.suites.map(({ name }) => name), ['held-out choices', 'held-out complaints'])
+  const { points, arrows } = await mapOf(url, first.suites[1]!.id)
   assert.equal((await fetch(url)).headers.get('content-type')?.split(';')[0], 'text/html')
   child.kill('SIGINT')
   const { code, out, log } = await over
@@ -59,8 +60,13 @@ test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of 
   const shown = [figures.base, figures.v1, figures.v2].map(({ points: { value, low, high } }) => ({ value, low, high }))
   const [base, v1, v2] = ['two-minded', figures.log_job.adapter, figures.feedback_job.adapter]
   assert.deepEqual([base, v1, v2].map((model) => points.find((point) => point.model === model)!.correctness), shown)
+  assert.deepEqual([base, v1, v2].map((model) => first.points.find((point) => point.model === model)!.preference), Object.values(figures.preference))
   assert.deepEqual(arrows.map(({ from, to }) => [from, to]), [[base, v1], [figures.log_job.alias.moved ? v1 : base, v2]])
 })
+
+async function mapOf(url: string, suite?: string): Promise<WireMap> {
+  return await (await fetch(`${url}v1/map${suite === undefined ? '' : `?suite=${suite}`}`)).json() as WireMap
+}
 
 function checkFigures(figures: LoopFigures): void {
   const { session, dataset, log_job: first, feedback_job: second, latency } = figures

@@ -1,10 +1,11 @@
 /** The loop: a model is served, learns from a team's log, then from what users say of its answers. All of it over HTTP. */
 import { winRate, type WinRate } from '../../evaluate/compare.ts'
+import type { Estimate } from '../../evaluate/statistics.ts'
 import type { Progress } from '../progress.ts'
 import type { Client, Dataset } from './client.ts'
 import { simulatedAgents, type SupportDesk } from './desk.ts'
 import { LatencyProbe, type Latency } from './latency.ts'
-import { measureHeldOut, pointsByComplaint, qualityOf, uploadHeldOut, type Answers, type Quality } from './quality.ts'
+import { measureChoices, measureHeldOut, pointsByComplaint, qualityOf, uploadHeldOut, type Answers, type Quality } from './quality.ts'
 import { holdSession, type Session } from './session.ts'
 import { trainOnServer, type TrainedJob } from './training.ts'
 
@@ -28,6 +29,8 @@ export interface LoopFigures {
   readonly v1: Quality
   /** After the job on feedback. */
   readonly v2: Quality
+  /** Share of the held-out choices in which a model finds the chosen summary likelier, per token. */
+  readonly preference: Readonly<Record<'base' | 'v1' | 'v2', Estimate>>
   readonly v2_wins_over_v1: WinRate
   /** Nats per token on general questions: what the base has forgotten. */
   readonly general_loss: { readonly base: number; readonly v1: number; readonly v2: number }
@@ -100,6 +103,11 @@ export async function runLoop({ client, desk, base, precision, progress }: LoopO
   })
   const v2Answers = await measure('v2', feedbackJob.adapter)
 
+  progress.note(`5. All three on the ${others} choices that were held out.`)
+  const prefers = (label: string, model: string): Promise<Estimate> =>
+    timed(`choices of ${label}`, () => measureChoices(client, model, dataset.reference, { label, progress }))
+  const preference = { base: await prefers('base', base), v1: await prefers('v1', logJob.adapter), v2: await prefers('v2', feedbackJob.adapter) }
+
   const answers = { base: baseAnswers, v1: v1Answers, v2: v2Answers }
   return {
     answers,
@@ -108,6 +116,7 @@ export async function runLoop({ client, desk, base, precision, progress }: LoopO
       base: qualityOf(baseAnswers),
       v1: qualityOf(v1Answers),
       v2: qualityOf(v2Answers),
+      preference,
       v2_wins_over_v1: winRate(pointsByComplaint(v1Answers), pointsByComplaint(v2Answers)),
       general_loss: { base: logJob.general_loss.before, v1: logJob.general_loss.after, v2: feedbackJob.general_loss.after },
       log_job: logJob,

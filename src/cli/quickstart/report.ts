@@ -6,7 +6,8 @@ import { alias, type Loop, type LoopFigures } from './loop.ts'
 import type { TrainedJob } from './training.ts'
 
 export function report({ figures, answers }: Loop, desk: SupportDesk): string {
-  const { base, v1, v2, general_loss: general, v2_wins_over_v1: wins } = figures
+  const { base, v1, v2, preference, general_loss: general, v2_wins_over_v1: wins } = figures
+  const preferences = [preference.base, preference.v1, preference.v2]
   const qualities = [base, v1, v2]
   const rows: readonly (readonly string[])[] = [
     ['', 'base', 'v1 (log)', 'v2 (choices)'],
@@ -15,6 +16,8 @@ export function report({ figures, answers }: Loop, desk: SupportDesk): string {
     ['flawless summaries', ...qualities.map(({ flawless }) => percent(flawless.value))],
     ['', ...qualities.map(({ flawless }) => interval(flawless, percent))],
     ['cut off at the limit', ...qualities.map(({ cut }) => percent(cut))],
+    ['held-out choices, as chosen', ...preferences.map(({ value }) => percent(value))],
+    ['', ...preferences.map((estimate) => interval(estimate, percent))],
     ['general loss (forgetting)', ...[general.base, general.v1, general.v2].map((loss) => loss.toFixed(3))],
   ]
   return [
