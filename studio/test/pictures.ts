@@ -24,6 +24,8 @@ interface Subjects {
   readonly adapter: string
   readonly parent: string
   readonly dataset: string
+  /** What was measured last but one: the complaints, of whose grader each part is shown. */
+  readonly suite: string
 }
 
 const complaint = 'The toaster from my last order is a joke. You charged my card twice! I would like a new one in its place.'
@@ -40,6 +42,20 @@ const pictures: readonly Picture[] = [
   { name: 'map', route: () => '#/map' },
   { name: 'guide', route: () => '#/guide' },
   {
+    name: 'feedback',
+    route: () => '#/inbox',
+    prepare: async (page) => {
+      await page.locator('[data-completion] a').filter({ hasText: 'compared' }).first().click()
+      await page.getByLabel('Conversation').locator('article, .said').first().waitFor()
+    },
+  },
+  { name: 'data', route: ({ dataset }) => `#/data/dataset/${dataset}` },
+  { name: 'new-job', route: ({ dataset }) => `#/new-job?data=dataset:${dataset.replace('/', '@')}` },
+  { name: 'run', route: ({ run }) => `#/runs/${run}`, prepare: async (page) => page.locator('.uplot canvas').first().waitFor() },
+  { name: 'evaluation', route: ({ suite, parent, adapter }) => `#/evaluation?${new URLSearchParams({ suite, before: parent, after: adapter }).toString()}` },
+  { name: 'adapters', route: () => '#/adapters' },
+  // The last: its answers become the newest of Feedback.
+  {
     name: 'playground',
     route: ({ parent, adapter }) => `#/playground?${new URLSearchParams([['model', options.name], ['model', parent], ['model', adapter], ['prompt', complaint], ['system', 'Summarize the complaint for the support desk.'], ['temperature', '0']]).toString()}`,
     prepare: async (page) => {
@@ -47,12 +63,6 @@ const pictures: readonly Picture[] = [
       await page.getByText('answers are complete').waitFor({ state: 'attached', timeout: 60_000 })
     },
   },
-  { name: 'feedback', route: () => '#/inbox', prepare: async (page) => page.locator('[data-completion] a').nth(1).click() },
-  { name: 'data', route: ({ dataset }) => `#/data/dataset/${dataset}` },
-  { name: 'new-job', route: ({ dataset }) => `#/new-job?data=dataset:${dataset.replace('/', '@')}` },
-  { name: 'run', route: ({ run }) => `#/runs/${run}`, prepare: async (page) => page.locator('.uplot canvas').first().waitFor() },
-  { name: 'evaluation', route: () => '#/evaluation' },
-  { name: 'adapters', route: () => '#/adapters' },
 ]
 
 const server = await startServerProcess(['--model', options.model, '--name', options.name, '--directory', options.directory, '--port', '0'])
@@ -87,7 +97,9 @@ async function findSubjects(url: string): Promise<Subjects> {
   const job = jobs.find(({ training_file, fine_tuned_model }) => training_file.startsWith('dataset:') && fine_tuned_model !== null)
   if (job === undefined) throw new Error(`${options.directory} has no finished job on a dataset: make one with npm start`)
   const adapter = await (await fetch(`${url}/v1/adapters/${encodeURIComponent(job.fine_tuned_model!)}`)).json() as { trained_from: string | null }
+  const { suites } = await (await fetch(`${url}/v1/map`)).json() as { suites: { id: string }[] }
   return {
+    suite: (suites[1] ?? suites[0])?.id ?? '',
     run: job.id, adapter: job.fine_tuned_model!, parent: adapter.trained_from ?? options.name,
     dataset: job.training_file.slice('dataset:'.length).replace('@', '/'),
   }
