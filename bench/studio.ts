@@ -16,20 +16,20 @@ const steps = 100_000
 const rounds = 5
 
 /** Views, and what is seen when a view has what it asked for. */
-const views = [
+const viewsOf = (run: string) => [
   ['map', '#/map', 'svg'],
   ['guide', '#/guide', 'table tbody tr'],
-  ['playground', '#/playground', 'textarea'],
+  ['playground', '#/playground', '#message'],
   ['feedback, a million completions', '#/inbox', '[data-completion]'],
-  ['data', '#/data', 'main li, main tbody tr'],
-  ['new job', '#/new-job', 'main form, main fieldset, main select'],
-  ['runs', '#/runs', 'main tbody tr, main li'],
-  ['a run of 100,000 steps', '#/runs/long', '.uplot canvas'],
-  ['evaluation', '#/evaluation', 'main h1'],
-  ['adapters', '#/adapters', 'main tbody tr, main li'],
+  ['data', '#/data', '[id^=row-]'],
+  ['new job', '#/new-job?data=dataset:choices', '#new-job-lr'],
+  ['runs', '#/runs', 'main tbody tr'],
+  ['a run of 100,000 steps', `#/runs/${run}`, '.uplot canvas'],
+  ['evaluation', '#/evaluation', 'main .card'],
+  ['adapters', '#/adapters', 'main tbody tr'],
 ] as const
 
-export async function benchStudio(): Promise<string> {
+export async function benchStudio({ completions = 1_000_000, feedback = 200_000 } = {}): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'posttrain-studio-'))
   try {
     const directory = join(folder, 'server')
@@ -37,18 +37,19 @@ export async function benchStudio(): Promise<string> {
     writeRun(join(folder, 'runs', 'long'))
     {
       await using store = await openStore({ directory })
-      await fill(store, { completions: 1_000_000, feedback: 200_000 })
+      await fill(store, { completions, feedback })
     }
     const server = await startServerProcess(['--model', model, '--directory', directory, '--runs', join(folder, 'runs'), '--port', '0'])
     const browser = await openBrowser()
     try {
       await seed(server.url)
+      const run = await longRun(server.url)
       return [
         '## The Studio',
         `Chromium ${browser.version()}, headless, on the server's machine; a store of a million completions and 200,000 feedback events, a run of ` +
           `${steps.toLocaleString('en')} steps. Milliseconds, medians of ${rounds}.`,
-        await loads(browser, server.url),
-        await interactions(browser, server.url),
+        await loads(browser, server.url, run),
+        await interactions(browser, server.url, run),
       ].join('\n\n')
     } finally {
       await browser.close()
@@ -57,6 +58,12 @@ export async function benchStudio(): Promise<string> {
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+/** The id of the run that lies in a folder. */
+async function longRun(url: string): Promise<string> {
+  const { data } = await (await fetch(`${url}/v1/runs`)).json() as { data: { id: string; kind: string }[] }
+  return data.find(({ kind }) => kind === 'folder')!.id
 }
 
 /** A finished run, as train/ writes it, of as many steps as no test could wait for. */
@@ -75,9 +82,9 @@ function writeRun(folder: string): void {
 }
 
 /** Each view opened in a browser that has seen nothing yet, then gone to from another view. */
-async function loads(browser: Browser, url: string): Promise<string> {
+async function loads(browser: Browser, url: string, run: string): Promise<string> {
   const rows: string[][] = []
-  for (const [name, route, seen] of views) {
+  for (const [name, route, seen] of viewsOf(run)) {
     const [paint, shown, bytes, within]: [number[], number[], number[], number[]] = [[], [], [], []]
     for (let round = 0; round < rounds; round++) {
       const { page } = await openView(browser, 'about:blank')
@@ -111,16 +118,16 @@ async function countBytes(page: Page): Promise<() => number> {
 }
 
 /** What a person does, and how long the page takes from the event to the next paint (Event Timing API). */
-const deeds: readonly (readonly [name: string, route: string, ready: string, act: (page: Page) => Promise<void>])[] = [
+const deedsOf = (run: string): readonly (readonly [name: string, route: string, ready: string, act: (page: Page) => Promise<void>])[] => [
   ['guide: type a filter', '#/guide', 'table tbody tr', (page) => page.locator('main input').first().pressSequentially('LoRA', { delay: 60 })],
   ['feedback: 30 times the next one', '#/inbox', '[data-completion]', (page) => pressed(page, 'j', 30)],
-  ['a run of 100,000 steps: follow the curve', '#/runs/long', '.uplot canvas', async (page) => {
+  ['a run of 100,000 steps: follow the curve', `#/runs/${run}`, '.uplot canvas', async (page) => {
     const box = (await page.locator('.uplot .u-over').first().boundingBox())!
     for (let i = 0; i < 30; i++) await page.mouse.move(box.x + (box.width * i) / 30, box.y + box.height / 2)
     await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2)
   }],
-  ['data: 30 times the next row', '#/data/choices', 'main', (page) => pressed(page, 'j', 30)],
-  ['playground: type 40 letters', '#/playground', 'textarea', (page) => page.locator('textarea').last().pressSequentially('a question of forty letters, more or less', { delay: 30 })],
+  ['data: 30 times the next row', '#/data/dataset/choices/1', '[id^=row-]', (page) => pressed(page, 'j', 30)],
+  ['playground: type 40 letters', '#/playground', '#message', (page) => page.locator('#message').pressSequentially('a question of forty letters, more or less', { delay: 30 })],
 ]
 
 async function pressed(page: Page, key: string, times: number): Promise<void> {
@@ -130,9 +137,9 @@ async function pressed(page: Page, key: string, times: number): Promise<void> {
   }
 }
 
-async function interactions(browser: Browser, url: string): Promise<string> {
+async function interactions(browser: Browser, url: string, run: string): Promise<string> {
   const rows: string[][] = []
-  for (const [name, route, ready, act] of deeds) {
+  for (const [name, route, ready, act] of deedsOf(run)) {
     const { page } = await openView(browser, `${url}/${route}`)
     await page.waitForSelector(ready)
     await page.waitForLoadState('networkidle')
