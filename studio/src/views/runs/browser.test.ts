@@ -60,9 +60,11 @@ describe('runs in Chromium', { skip: noChromium }, () => {
     await page.getByRole('button', { name: 'Compare 2 runs' }).click()
     await page.getByRole('row', { name: 'optimizer.lr 0.1 0.2' }).waitFor()
     await page.getByRole('button', { name: 'Take other away' }).click()
+    const loss = page.getByRole('slider', { name: 'Loss', exact: true })
+    // Its chart is made anew without the other's curve.
+    await page.locator('figure', { has: loss }).getByText('held-out loss').filter({ hasText: 'other' }).first().waitFor({ state: 'detached' })
     await page.getByText('A point stands for 64 steps').waitFor()
 
-    const loss = page.getByRole('slider', { name: 'Loss', exact: true })
     const box = (await page.locator('.u-over').first().boundingBox())!
     await page.mouse.move(box.x + box.width * 0.37, box.y + 40)
     await page.mouse.down()
@@ -76,6 +78,7 @@ describe('runs in Chromium', { skip: noChromium }, () => {
     await loss.focus()
     await page.keyboard.press('0')
     await page.waitForURL((url) => !url.hash.includes('from='))
+    await page.getByText('A point stands for 64 steps').waitFor()
     await page.keyboard.press('Home')
     assert.match(await loss.getAttribute('aria-valuetext') ?? '', /^step 0: training loss –, held-out loss 4$/)
     await page.getByRole('link', { name: 'Report' }).click()
