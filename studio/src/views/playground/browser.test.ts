@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
+import { serveFake } from '../../../../src/server/fixtures/server.ts'
 import { startServerProcess, type ServerProcess } from '../../../../src/server/fixtures/server-process.ts'
 import { noChromium, openBrowser, openView, seriousFaults, type View } from '../../../test/browser.ts'
 
@@ -123,15 +124,22 @@ describe('the playground', { skip: noChromium }, () => {
     assert.deepEqual(problems, [])
   })
 
-  test('Escape stops what is under way; it is not stored, and can be asked again', async () => {
-    const { page, problems } = await open('model=tiny-llama&max_tokens=480&temperature=0&prompt=Go+on')
+  test('Escape stops what is under way; it is not stored, and can be asked again', async (t) => {
+    const { server, model: fake, client } = await serveFake(t)
+    const told = Promise.withResolvers<undefined>()
+    fake.reply = 'One two three four five six seven eight'
+    fake.beforeToken = async (token) => token < 5 ? undefined : told.promise
+    const { page, problems } = await openView(browser, `${server.url}/#/playground?model=tiny-llama&prompt=Go+on`)
     await page.getByLabel('Your message').press('Enter')
-    await page.getByRole('button', { name: 'Stop' }).waitFor()
+    await page.getByRole('article').getByText('One').waitFor()
     await page.keyboard.press('Escape')
     await page.getByText('Stopped.').waitFor()
     assert.equal(await page.getByRole('button', { name: 'Good', exact: true }).count(), 0)
+    assert.equal((await client.chat.completions.list()).data.length, 0)
+    told.resolve(undefined)
     await page.getByRole('button', { name: 'Ask again' }).click()
     await page.getByRole('button', { name: 'Good', exact: true }).waitFor()
+    assert.equal((await client.chat.completions.list()).data.length, 1)
     assert.deepEqual(problems, [])
   })
 })
