@@ -49,6 +49,8 @@ export interface ViewOptions {
 export async function openView(browser: Browser, url: string, { dark = false, width = 1280, height = 900 }: ViewOptions = {}): Promise<View> {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce' })
   const page = await context.newPage()
+  // Jobs give way to everything else on a busy machine.
+  page.setDefaultTimeout(240_000)
   const problems: string[] = []
   page.on('console', (message) => { if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text()}`) })
   page.on('pageerror', (error) => { problems.push(`script: ${error.message}`) })

@@ -23,7 +23,6 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
   })
   await seed(server.url, { jobs: false, rows: 120 })
   const { page, problems } = await openView(browser, server.url)
-  page.setDefaultTimeout(60_000)
   const step = async (name: string, walk: () => Promise<void>): Promise<void> => {
     await t.test(name, async () => {
       await walk()
