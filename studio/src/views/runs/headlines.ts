@@ -39,7 +39,10 @@ function accuracyOf(run: Evaluations): Headline[] {
   const values = valuesOf(run, 'rewards/accuracies')
   const [first, last] = [values[0], values.at(-1)]
   if (first === undefined || last === undefined) return []
-  return [{ name: 'Held-out pairs right', value: percent(last.value), ...(values.length > 1 && { note: `from ${percent(first.value)}` }) }]
+  // Where rewards are relative to the reference, every pair is a tie until the first step: no share of them says anything yet.
+  const tiedAtFirst = Math.abs(valuesOf(run, 'rewards/margins')[0]?.value ?? Infinity) < 1e-3
+  const note = tiedAtFirst ? 'moved towards the chosen answer' : `from ${percent(first.value)}`
+  return [{ name: 'Held-out pairs right', value: percent(last.value), ...(values.length > 1 && { note }) }]
 }
 
 /** Beyond this the report speaks of forgetting, too. */

@@ -21,6 +21,11 @@ test('headlines tell what was measured from start to now, and the best on the wa
   ])
 })
 
+test('of pairs that were all tied before the first step, no share is told', () => {
+  const evaluations = [{ step: 0, metrics: { 'rewards/accuracies': 0.03, 'rewards/margins': 1e-6 } }, { step: 9, metrics: { 'rewards/accuracies': 0.8, 'rewards/margins': 0.2 } }]
+  assert.deepEqual(headlines({ evaluations, loss: null, reward: null }), [{ name: 'Held-out pairs right', value: '80%', note: 'moved towards the chosen answer' }])
+})
+
 test('a page asks often while its run goes, seldom while it rests, and not when it is over', () => {
   const pauses = (['running', 'queued', 'paused', 'succeeded', 'interrupted'] as const).map((status) => pauseFor({ status }))
   assert.ok(pauses[0]! < pauses[1]! && pauses[1]! < pauses[2]!)
