@@ -7,7 +7,7 @@ import { newId, type NewRow, type Row, type Store } from '../store/index.ts'
 import type { Split } from './dataset-curate.ts'
 import type { DatasetKind } from './dataset-spec.ts'
 import { discardRows, publish, referenceOf, removeUnfinished, type Dataset } from './datasets.ts'
-import { editedReport } from './edited-report.ts'
+import { editedReport, type EditedRow } from './edited-report.ts'
 import { exclusive } from './exclusive.ts'
 import type { Redactor } from './redact.ts'
 
@@ -37,12 +37,6 @@ export const editsBody = z.strictObject({
 
 export type DatasetEdits = z.output<typeof editsBody>
 type Change = DatasetEdits['changes'][number]
-
-/** A row and what becomes of it; `after` is undefined where it is removed. */
-export interface EditedRow {
-  readonly before: Row<'dataset_rows'>
-  readonly after: { readonly row: unknown; readonly split: Split } | undefined
-}
 
 /**
  * Makes the next version of a dataset's name from one version and changes to it. All rows keep their positions, so a removed

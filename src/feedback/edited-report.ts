@@ -1,9 +1,15 @@
 /** What a version is that was made by edits. */
 import type { LabelRow } from '../data/rows.ts'
-import type { Store } from '../store/index.ts'
-import type { EditedRow } from './dataset-edits.ts'
+import type { Row, Store } from '../store/index.ts'
+import type { Split } from './dataset-curate.ts'
 import { balanceWarnings, type DatasetReport, type EditCounts } from './dataset-report.ts'
 import { referenceOf, type Dataset } from './datasets.ts'
+
+/** A row and what becomes of it; `after` is undefined where it is removed. */
+export interface EditedRow {
+  readonly before: Row<'dataset_rows'>
+  readonly after: { readonly row: unknown; readonly split: Split } | undefined
+}
 
 /**
  * The report of the version whose rows were edited, with the counts that the edits change. Duplicates, contradictions and what was

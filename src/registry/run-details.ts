@@ -10,18 +10,22 @@ import type { Promotion } from './promotion.ts'
 import type { RunCheckpoint, RunDetail, RunEvaluation, RunLogEvent } from './run-facts.ts'
 import { readRunRecipe, type RunRecipe } from './run-recipes.ts'
 import type { RootedRun } from './run-roots.ts'
-import { summaryOfFolder, summaryOfJob } from './run-summaries.ts'
-import type { RunsOptions } from './runs.ts'
+import { summaryOfFolder, summaryOfJob, type SummaryParts } from './run-summaries.ts'
+
+export interface DetailParts extends SummaryParts {
+  /** What the base is loaded from. */
+  readonly modelRef: string
+}
 
 /** The most events, evaluations and checkpoints that are told. */
 const most = { events: 300, evaluations: 200, checkpoints: 50 }
 const mostReportBytes = 1 << 20
 
-export async function detailsOfJob(options: RunsOptions, job: Job, files: ReadonlyMap<string, string>, logs: RunLogs): Promise<RunDetail> {
-  const { store, directory, modelRef, base } = options
+export async function detailsOfJob(parts: DetailParts, job: Job, files: ReadonlyMap<string, string>, logs: RunLogs): Promise<RunDetail> {
+  const { store, directory, modelRef, base } = parts
   const { path, run } = jobFolder(directory, job.id)
   const [summary, recipe, report, sampled, events, checkpoints] = await Promise.all([
-    summaryOfJob(options, job, files),
+    summaryOfJob(parts, job, files),
     recipeOfJob(job, run),
     reportOf(run),
     hasSamples(run),
