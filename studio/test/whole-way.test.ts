@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { startServerProcess } from '../../src/server/fixtures/server-process.ts'
+import { test, type TestContext } from 'node:test'
+import type { Browser } from 'playwright-core'
+import { startServerProcess, type ServerProcess } from '../../src/server/fixtures/server-process.ts'
 import { noChromium, openBrowser, openView, seriousFaults } from './browser.ts'
 import { seed } from './seed.ts'
 
@@ -13,14 +14,7 @@ const question = 'My toaster came broken. What now?'
 const correction = 'I am sorry! We will send you a new toaster today.'
 
 test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, the new adapter, its arrow on the map', { skip: noChromium }, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'whole-way-'))
-  const server = await startServerProcess(['--model', model, '--directory', directory, '--port', '0'])
-  const browser = await openBrowser()
-  t.after(async () => {
-    await browser.close()
-    await server.end('SIGTERM')
-    await rm(directory, { recursive: true })
-  })
+  const { server, browser } = await startBoth(t)
   await seed(server.url, { jobs: false, rows: 120 })
   const { page, problems } = await openView(browser, server.url)
   const step = async (name: string, walk: () => Promise<void>): Promise<void> => {
@@ -104,6 +98,19 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
   })
 })
 
+/** A server on an empty folder, and Chromium, both ended with the test. */
+async function startBoth(t: TestContext): Promise<{ readonly server: ServerProcess; readonly browser: Browser }> {
+  const directory = await mkdtemp(join(tmpdir(), 'whole-way-'))
+  const server = await startServerProcess(['--model', model, '--directory', directory, '--port', '0'])
+  const browser = await openBrowser()
+  t.after(async () => {
+    await browser.close()
+    await server.end('SIGTERM')
+    await rm(directory, { recursive: true })
+  })
+  return { server, browser }
+}
+
 /** The adapter of the server's only job. */
 async function newAdapter(url: string): Promise<string> {
   const jobs = await (await fetch(`${url}/v1/fine_tuning/jobs`)).json() as { data: { fine_tuned_model: string }[] }
@@ -112,14 +119,7 @@ async function newAdapter(url: string): Promise<string> {
 }
 
 test('what users wrote is shown as text in every view', { skip: noChromium }, async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'escaped-'))
-  const server = await startServerProcess(['--model', model, '--directory', directory, '--port', '0'])
-  const browser = await openBrowser()
-  t.after(async () => {
-    await browser.close()
-    await server.end('SIGTERM')
-    await rm(directory, { recursive: true })
-  })
+  const { server, browser } = await startBoth(t)
   const id = await attack(server.url)
   const { page, problems } = await openView(browser, server.url)
   const routes = [
