@@ -2,7 +2,7 @@
 import { roles, type LabelRow, type MessagesRow, type PairRow, type PromptRow, type RowMessage } from '../data/rows.ts'
 import type { Store } from '../store/index.ts'
 import {
-  answerKey, completionSources, feedbackSources, findAnswers, type KnownAnswer, type SourceCompletion, type SourceFeedback,
+  answerKey, completionSources, feedbackSources, findAnswers, findDisliked, type KnownAnswer, type SourceCompletion, type SourceFeedback,
 } from './dataset-sources.ts'
 import type { DatasetSpec } from './dataset-spec.ts'
 import type { ChatMessage } from './record.ts'
@@ -11,7 +11,7 @@ import type { ChoiceValue } from './values.ts'
 
 /** Why something that the filter let through became no row. */
 export type DropReason =
-  | 'text_completion' | 'deleted' | 'no_such_answer' | 'not_text' | 'empty_answer' | 'cut_off' | 'neutral_rating'
+  | 'text_completion' | 'deleted' | 'no_such_answer' | 'not_text' | 'empty_answer' | 'cut_off' | 'neutral_rating' | 'disputed'
   | 'correction_changes_nothing' | 'choice_not_stored' | 'choice_of_different_prompts' | 'choice_of_different_users' | 'choice_of_equal_answers'
 
 /** A row, and where it comes from. */
@@ -47,8 +47,23 @@ export async function* candidates(store: Store, spec: DatasetSpec, redactor: Red
     return
   }
   for await (const page of feedbackSources(store, spec, redactor)) {
-    const answers = await findAnswers(store, page.filter(({ name }) => name === 'choice').flatMap(otherCompletions))
-    yield page.map((said) => attempt({ completionId: said.completion.id, feedbackId: said.id }, () => rowOf(said, spec, answers)))
+    const beside = await knownBeside(store, page, spec)
+    yield page.map((said) => attempt({ completionId: said.completion.id, feedbackId: said.id }, () => rowOf(said, spec, beside)))
+  }
+}
+
+/** What has to be known besides the feedback itself. */
+interface Beside {
+  /** The answers between which was chosen. */
+  readonly answers: ReadonlyMap<string, KnownAnswer>
+  /** Answers with a thumb down. */
+  readonly disliked: ReadonlySet<string>
+}
+
+async function knownBeside(store: Store, page: readonly SourceFeedback[], { kind }: DatasetSpec): Promise<Beside> {
+  return {
+    answers: await findAnswers(store, page.filter(({ name }) => name === 'choice').flatMap(otherCompletions)),
+    disliked: await findDisliked(store, kind === 'sft' ? page.map(({ completion }) => completion.id) : []),
   }
 }
 
@@ -83,12 +98,12 @@ function promptRow(completion: SourceCompletion, { options }: DatasetSpec): Cand
   return candidate(completion, 'prompt', null, (prompt) => ({ prompt, ...Object.fromEntries(fields) as Record<string, string> }))
 }
 
-function rowOf(said: SourceFeedback, spec: DatasetSpec, answers: ReadonlyMap<string, KnownAnswer>): Candidate {
+function rowOf(said: SourceFeedback, spec: DatasetSpec, { answers, disliked }: Beside): Candidate {
   if (said.value_json === null) throw new Dropped('deleted')
   switch (spec.kind) {
     case 'labelled': return labelRow(said, spec)
     case 'pairs': return said.name === 'choice' ? choiceRow(said, answers) : correctionPair(said)
-    default: return demonstration(said, spec)
+    default: return demonstration(said, spec, disliked)
   }
 }
 
@@ -120,10 +135,12 @@ function choiceRow(said: SourceFeedback, answers: ReadonlyMap<string, KnownAnswe
   return candidate(said.completion, 'choice', said, (prompt) => ({ prompt, chosen: [better], rejected: [worse] }))
 }
 
-/** Corrections, and answers that were liked. Turns of the assistant before the one that was judged carry no loss. */
-function demonstration(said: SourceFeedback, { options }: DatasetSpec): Candidate {
+/** Corrections, and answers that were liked and that nobody disliked. Turns of the assistant before the one that was judged carry no loss. */
+function demonstration(said: SourceFeedback, { options }: DatasetSpec, disliked: ReadonlySet<string>): Candidate {
   if (said.name === 'rating' && said.number! < options.min_rating!) throw new Dropped('neutral_rating')
   if (said.name === 'thumbs' && said.number !== 1) throw new Dropped('neutral_rating')
+  const key = answerKey({ completion_id: said.completion.id, choice_index: said.position })
+  if (said.name !== 'correction' && disliked.has(key)) throw new Dropped('disputed')
   const answer = said.name === 'correction' ? turnOf(JSON.parse(said.value_json!) as ChatMessage) : answerOf(said.answer, true)
   if (answer.content.trim() === '') throw new Dropped('empty_answer')
   return candidate(said.completion, said.name, said, (prompt) => ({

@@ -27,6 +27,8 @@ export interface SourceFeedback {
   readonly number: number | null
   readonly user_id: string | null
   readonly completion: SourceCompletion
+  /** Which of the completion's answers it speaks of. */
+  readonly position: number
   /** The answer that it speaks of; undefined: the completion has none at its place. */
   readonly answer: SourceAnswer | undefined
 }
@@ -103,7 +105,8 @@ const completionColumns = [
   'completions.metadata_json',
 ] as const
 const feedbackColumns = [
-  'feedback.id', 'feedback.created_at', 'feedback.completion_id', 'feedback.name', 'feedback.value_json', 'feedback.number', 'feedback.user_id',
+  'feedback.id', 'feedback.created_at', 'feedback.completion_id', 'feedback.position', 'feedback.name', 'feedback.value_json',
+  'feedback.number', 'feedback.user_id',
 ] as const
 
 /** What was said of the completions that the filter lets through, the newest first, in pages. */
@@ -120,8 +123,8 @@ export async function* feedbackSources({ db }: Store, spec: DatasetSpec, redacto
   const read = (wanted: number, after: RawBuilder<boolean> | undefined) =>
     query.$if(after !== undefined, (all) => all.where(after!)).limit(wanted).execute()
   for await (const rows of pages(spec.options.limit, read, 'feedback')) {
-    yield rows.map(({ id, name, value_json, number, user_id, message_json, finish_reason, owner, completion_id, ...completion }) => ({
-      id, name, value_json, number, user_id,
+    yield rows.map(({ id, position, name, value_json, number, user_id, message_json, finish_reason, owner, completion_id, ...completion }) => ({
+      id, position, name, value_json, number, user_id,
       completion: { ...completion, id: completion_id, user_id: owner },
       answer: finish_reason === null ? undefined : { message_json, finish_reason },
     }))
@@ -157,6 +160,14 @@ export async function findAnswers({ db }: Store, completionIds: readonly string[
     .select(['completions.user_id as owner', 'completions.prompt_hash'])
     .where('choices.completion_id', 'in', completionIds).execute()
   return new Map(rows.map(({ completion_id, position, ...answer }) => [answerKey({ completion_id, choice_index: position }), answer]))
+}
+
+/** Those answers of several completions to which somebody gave a thumb down that still holds, by `answerKey`. */
+export async function findDisliked({ db }: Store, completionIds: readonly string[]): Promise<ReadonlySet<string>> {
+  if (completionIds.length === 0) return new Set()
+  const rows = await db.selectFrom('feedback').select(['completion_id', 'position'])
+    .where('completion_id', 'in', completionIds).where('name', '=', 'thumbs').where('number', '=', 0).where('superseded', '=', 0).execute()
+  return new Set(rows.map(({ completion_id, position }) => answerKey({ completion_id, choice_index: position })))
 }
 
 export function answerKey({ completion_id: id, choice_index: index }: AnswerRef): string {

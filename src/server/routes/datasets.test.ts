@@ -115,13 +115,20 @@ testStores('corrections and starred answers become conversations in which only t
   await say('c', 'rating', 3)
   await say('d', 'rating', 4)
   await say('c', 'thumbs', 'down')
+  await record({ id: 'e', choices: [choice('one likes it'), choice('nobody minds')] })
+  for (const index of [0, 1]) await say('e', 'thumbs', 'up', { user: 'customer', choice_index: index })
+  await say('e', 'thumbs', 'down', { user: 'studio', choice_index: 0 })
+  await record({ id: 'f', choices: [choice('made better')] })
+  await say('f', 'thumbs', 'down')
+  await say('f', 'correction', 'better')
   const { body: { report } } = await make({ kind: 'sft' })
   assert.deepEqual((await lines('/v1/datasets/d/export'))[0], {
     messages: [{ role: 'system', content: 'S' }, user('Q1'), { ...assistant('A1'), weight: 0 }, user('Q2'), assistant('A2, corrected')],
   })
-  assert.deepEqual(report.origins, { correction: 1, thumbs: 1, rating: 1 })
+  assert.deepEqual(report.origins, { correction: 2, thumbs: 2, rating: 1 })
+  assert.deepEqual(report.dropped, { neutral_rating: 4, disputed: 1 })
   const strict = await make({ kind: 'sft', options: { thumbs_up: false, min_rating: null } })
-  assert.deepEqual(strict.body.report.origins, { correction: 1 })
+  assert.deepEqual(strict.body.report.origins, { correction: 2 })
 })
 
 testStores('prompts, with fields of their metadata', async (store) => {

@@ -42,6 +42,10 @@ const reasons: Readonly<Record<keyof DatasetReport['dropped'], ReasonWords>> = {
     what: 'Not liked enough to be an example, or neither good nor bad',
     todo: 'Lower the rating from which on answers count, or correct them: a correction is always used.',
   },
+  disputed: {
+    what: 'Liked by one, disliked by another',
+    todo: 'Say what the answer should have been: a correction is always used.',
+  },
   correction_changes_nothing: { what: 'The correction says what the answer said', todo: 'Nothing: there is nothing to prefer.' },
   choice_not_stored: { what: 'One of the two answers is not stored', todo: 'Store both answers before the choice is made a dataset.' },
   choice_of_different_prompts: { what: 'The two answers are to different prompts', todo: 'Let people choose between answers to the same prompt.' },
