@@ -96,6 +96,20 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
     await page.getByRole('link', { name: 'Evaluation', exact: true }).click()
     await page.getByRole('heading', { name: 'Score' }).waitFor()
   })
+
+  await page.setViewportSize({ width: 360, height: 740 })
+  const menu = page.getByRole('navigation', { name: 'Views' })
+  for (const link of await menu.getByRole('link').all()) {
+    const [name, address] = [await link.innerText(), await link.getAttribute('href')]
+    await step(`${name} fits a narrow screen`, async () => {
+      await page.goto(`${server.url}/${address}`)
+      await page.getByRole('heading', { level: 1, name }).waitFor()
+      await page.waitForLoadState('networkidle')
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
+      const { x, width } = (await menu.locator('[aria-current]').boundingBox())!
+      assert.ok(x >= 0 && x + width <= 360, `the menu shows where one is: ${x} to ${x + width}`)
+    })
+  }
 })
 
 /** A server on an empty folder, and Chromium, both ended with the test. */
