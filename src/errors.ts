@@ -20,6 +20,14 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+const mostListed = 20
+
+/** Many faults for one message: the first of them, a line each, and how many there are more. */
+export function shortList(faults: readonly string[]): string {
+  const more = faults.length - mostListed
+  return faults.slice(0, mostListed).join('\n') + (more > 0 ? `\nand ${more} more` : '')
+}
+
 /** Longer ones are no slips, and would take long to compare. */
 const longestName = 200
 

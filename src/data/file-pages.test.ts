@@ -55,3 +55,12 @@ test('a row far inside a large file is found without the others', async () => {
   assert.deepEqual(await pages.read(123_456, 2), [{ where: 'large.jsonl:123457', row: { i: 123_456 } }, { where: 'large.jsonl:123458', row: { i: 123_457 } }])
   assert.equal(pages.positionOf('large.jsonl:200000'), 199_999)
 })
+
+test('a line that is not UTF-8 is none, and the others are read', async () => {
+  const pages = await openFilePages(write('latin.jsonl', Buffer.from('{"a":1}\n{"a":"caf\xe9"}\n{"a":"\xc3\xa9"}\n', 'latin1')))
+  assert.deepEqual(await pages.read(0, 3), [
+    { where: 'latin.jsonl:1', row: { a: 1 } },
+    { where: 'latin.jsonl:2', problem: 'this line is not UTF-8; save the file as UTF-8' },
+    { where: 'latin.jsonl:3', row: { a: 'é' } },
+  ])
+})

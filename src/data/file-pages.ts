@@ -42,7 +42,7 @@ async function openLines({ path, name }: NamedFile): Promise<FilePages> {
       return Array.from({ length: to - from }, (_, i) => {
         const line = bytes.subarray(offsets[from + i]! - start, (offsets[from + i + 1] ?? end) - start)
         const lineEnd = line.indexOf(newline)
-        return parseLine(withoutMark(line.toString('utf8', 0, lineEnd === -1 ? line.length : lineEnd)), `${name}:${numbers[from + i]!}`)
+        return lineOf(line.subarray(0, lineEnd === -1 ? line.length : lineEnd), `${name}:${numbers[from + i]!}`)
       })
     },
     positionOf(where) {
@@ -53,8 +53,17 @@ async function openLines({ path, name }: NamedFile): Promise<FilePages> {
   }
 }
 
-function withoutMark(text: string): string {
-  return text.startsWith('\uFEFF') ? text.slice(1) : text
+/** Takes off the byte order mark; texts of unknown bytes must not be learned as something else. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function lineOf(bytes: Uint8Array, where: string): Parsed<unknown> {
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return { where, problem: 'this line is not UTF-8; save the file as UTF-8' }
+  }
+  return parseLine(text, where)
 }
 
 interface LineIndex {

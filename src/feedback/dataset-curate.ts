@@ -10,6 +10,8 @@ import { sha256 } from './record.ts'
 export interface Conflict {
   readonly completions: readonly string[]
   readonly feedback: readonly string[]
+  /** Of rows of a file: `rows.jsonl:12`. */
+  readonly places?: readonly string[]
 }
 
 export interface Cleaned {
@@ -32,11 +34,20 @@ export async function clean(rows: readonly Candidate[], kind: DatasetKind): Prom
   let conflicting = 0
   for (const group of groups.values()) {
     if (new Set(group.map((candidate) => side(candidate, kind))).size > 1) {
-      conflicts.push({ completions: group.map(({ completionId: id }) => id), feedback: group.flatMap(({ feedbackId: id }) => id ?? []) })
+      conflicts.push(conflictOf(group))
       conflicting += group.length
     } else kept.push(group[0]!)
   }
   return { kept, conflicts, conflicting, duplicates: rows.length - conflicting - kept.length }
+}
+
+function conflictOf(rows: readonly Candidate[]): Conflict {
+  const places = rows.flatMap(({ where }) => where ?? [])
+  return {
+    completions: rows.flatMap(({ completionId: id }) => id ?? []),
+    feedback: rows.flatMap(({ feedbackId: id }) => id ?? []),
+    ...(places.length > 0 && { places }),
+  }
 }
 
 /** What a row speaks of: the same for rows that say the same, and for those that say the opposite. */

@@ -40,7 +40,7 @@ export async function datasetDrops(store: Store, dataset: Dataset, redactor: Red
     reasons: (Object.entries(dropped) as [keyof typeof dropped, number][]).toSorted(([, a], [, b]) => b - a).map(([reason, rows]) => ({
       reason, rows, examples: (found.get(reason as DropReason) ?? []).map(({ completionId, feedbackId }) => example(completionId, feedbackId)),
     })),
-    conflicts: listed.map(({ completions, feedback }) => completions.map((id, i) => example(id, feedback[i] ?? null))),
+    conflicts: listed.filter(({ completions }) => completions.length > 0).map(({ completions, feedback }) => completions.map((id, i) => example(id, feedback[i] ?? null))),
   }
 }
 

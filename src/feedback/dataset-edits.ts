@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { dataKinds } from '../data/kinds.ts'
 import { describeIssues, detectKind, type LabelRow, type RowKind } from '../data/rows.ts'
-import { UserError } from '../errors.ts'
+import { shortList, UserError } from '../errors.ts'
 import { newId, type NewRow, type Row, type Store } from '../store/index.ts'
 import type { DatasetKind } from './dataset-spec.ts'
 import { discardRows, publish, referenceOf, removeUnfinished, type Dataset } from './datasets.ts'
@@ -93,13 +93,6 @@ async function editedRows({ db }: Store, { id, kind }: Dataset, changes: readonl
   if (faults.length > 0) throw new UserError(shortList(faults))
   if (edited.length === 0) throw new UserError('The changes change nothing: all rows are as they say.')
   return edited
-}
-
-const listedFaults = 20
-
-function shortList(faults: readonly string[]): string {
-  const more = faults.length - listedFaults
-  return faults.slice(0, listedFaults).join('\n') + (more > 0 ? `\nand ${more} more` : '')
 }
 
 async function changed(before: Row<'dataset_rows'>, change: Change, kind: DatasetKind, redactor: Redactor): Promise<EditedRow['after']> {

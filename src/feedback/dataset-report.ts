@@ -7,7 +7,7 @@ import type { DatasetSpec } from './dataset-spec.ts'
 export interface DatasetReport {
   readonly rows: number
   readonly splits: Readonly<Record<Split, number>>
-  /** Rows by what they were made of: thumbs, rating, correction, choice, prompt. */
+  /** Rows by what they were made of: thumbs, rating, correction, choice, prompt, file. */
   readonly origins: Readonly<Record<string, number>>
   /** Of labelled rows. */
   readonly labels?: Readonly<Record<Split, { readonly up: number; readonly down: number }>>

@@ -1,5 +1,5 @@
 /** Feedback becomes rows to learn from: data/rows.ts has their shapes. */
-import { roles, type LabelRow, type MessagesRow, type PairRow, type PromptRow, type RowMessage } from '../data/rows.ts'
+import { roles, type LabelRow, type PairRow, type PromptRow, type RowMessage, type SftRow, type Turns } from '../data/rows.ts'
 import type { Store } from '../store/index.ts'
 import {
   answerKey, completionSources, feedbackSources, findAnswers, findDisliked, type KnownAnswer, type SourceCompletion, type SourceFeedback,
@@ -16,16 +16,18 @@ export type DropReason =
 
 /** A row, and where it comes from. */
 export interface Candidate {
-  readonly row: MessagesRow | LabelRow | PairRow | PromptRow
-  /** What the row was made of: `thumbs`, `rating`, `correction`, `choice`, `prompt`. */
+  readonly row: SftRow | LabelRow | PairRow | PromptRow
+  /** What the row was made of: `thumbs`, `rating`, `correction`, `choice`, `prompt`, `file`. */
   readonly origin: string
-  readonly completionId: string
+  /** Its place in the file that it is from. */
+  readonly where?: string
+  readonly completionId: string | null
   readonly feedbackId: string | null
   readonly userId: string | null
   readonly conversationId: string
   /** The same for the same prompt. */
   readonly promptHash: string
-  /** What the user asked, for the search for near duplicates: the prompt without its system messages. */
+  /** For the search for near duplicates: see `questionOf`. */
   readonly question: string
 }
 
@@ -165,8 +167,14 @@ function candidate(
     userId: completion.user_id ?? said?.user_id ?? null,
     conversationId: completion.conversation_id,
     promptHash: completion.prompt_hash,
-    question: prompt.filter(({ role }) => role !== 'system' && role !== 'developer').map(({ content }) => content).join('\n'),
+    question: questionOf(prompt),
   }
+}
+
+/** What the user asked: a prompt without its system messages. */
+export function questionOf(prompt: Turns): string {
+  if (typeof prompt === 'string') return prompt
+  return prompt.filter(({ role }) => role !== 'system' && role !== 'developer').map(({ content }) => content).join('\n')
 }
 
 /** @param wanted whether the model is to answer so */

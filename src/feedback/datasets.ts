@@ -4,6 +4,7 @@ import { newId, type Row, type Store } from '../store/index.ts'
 import { breathing } from './breathing.ts'
 import { readContents } from './dataset-contents.ts'
 import type { Split } from './dataset-curate.ts'
+import type { UploadedRows } from './dataset-file.ts'
 import type { DatasetReport } from './dataset-report.ts'
 import type { Candidate } from './dataset-rows.ts'
 import type { DatasetKind, DatasetSpec, MadeBy } from './dataset-spec.ts'
@@ -24,15 +25,16 @@ export interface Dataset {
 
 /**
  * Makes the next version of a dataset.
- * @throws UserError where there is no row to be made
+ * @param uploaded the rows of the file that the specification names
+ * @throws UserError where there is no row to be made, or one of the file's cannot be used
  */
-export async function createDataset(store: Store, spec: DatasetSpec, redactor: Redactor): Promise<Dataset> {
-  return await exclusive(store, () => create(store, spec, redactor))
+export async function createDataset(store: Store, spec: DatasetSpec, redactor: Redactor, uploaded?: UploadedRows): Promise<Dataset> {
+  return await exclusive(store, () => create(store, spec, redactor, uploaded))
 }
 
-async function create(store: Store, spec: DatasetSpec, redactor: Redactor): Promise<Dataset> {
+async function create(store: Store, spec: DatasetSpec, redactor: Redactor, uploaded: UploadedRows | undefined): Promise<Dataset> {
   await removeUnfinished(store)
-  const { rows, splits, report } = await readContents(store, spec, redactor)
+  const { rows, splits, report } = await readContents(store, spec, redactor, uploaded)
   if (rows.length === 0) throw noRows(spec, report)
   return await write(store, await storable(spec, redactor), report, rows, splits)
 }

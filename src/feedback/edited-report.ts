@@ -71,7 +71,7 @@ async function remainingOrigins({ db }: Store, origins: DatasetReport['origins']
     const names = await db.selectFrom('feedback').select('name').where('id', 'in', ids.slice(start, start + 1000)).execute()
     for (const { name } of names) take(name)
   }
-  for (const { before } of removed) if (before.feedback_id === null) take('prompt')
+  for (const { before } of removed) if (before.feedback_id === null) take('file' in origins ? 'file' : 'prompt')
   return left
 }
 

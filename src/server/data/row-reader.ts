@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.ts'
 import { resolveModel } from '../../models/sources/source.ts'
 import { siblingModule, WorkerClient } from '../../runtime/worker.ts'
-import type { FileCheck, FilePage, FilePageRequest, FileRequest, Measured, ViewRequest, Viewed } from './row-service.ts'
+import type { FileCheck, FilePage, FilePageRequest, FileRequest, FileRows, FileRowsRequest, Measured, ViewRequest, Viewed } from './row-service.ts'
 
 /**
  * Rows as training sees them, by the served model's tokenizer and template; made in threads of their own, since a page may be
@@ -29,6 +29,11 @@ export class RowReader implements AsyncDisposable {
   /** @throws UserError where the file cannot be read */
   async filePage(request: FilePageRequest): Promise<FilePage> {
     return this.#pages.call('filePage', request)
+  }
+
+  /** @throws UserError where the file cannot be read */
+  async fileRows(request: FileRowsRequest): Promise<FileRows> {
+    return this.#statistics.call('fileRows', request)
   }
 
   /** @throws UserError where the file cannot be read */

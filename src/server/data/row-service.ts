@@ -58,6 +58,23 @@ export interface FilePage {
   readonly searchedTo: number | null
 }
 
+export interface FileRowsRequest {
+  readonly file: NamedFile
+  /** What the rows are to be for. */
+  readonly kind: DataKindName
+  readonly from: number
+  readonly limit: number
+}
+
+export interface FileRows {
+  /** What they are for; undefined: no row has a known shape. */
+  readonly kind: DataKindName | undefined
+  /** Rows in the file. */
+  readonly total: number
+  /** As data/rows.ts has them. */
+  readonly rows: readonly Parsed<AnyRow>[]
+}
+
 export interface FileCheck extends Measured {
   readonly kind: DataKindName
   /** Name of the rows' shape; null where no row has a known one. */
@@ -107,6 +124,12 @@ serve({
     }
   },
 
+  async fileRows({ file, kind: wanted, from, limit }: FileRowsRequest): Promise<FileRows> {
+    const { pages, isKnown, ...found } = await opened(file)
+    const parser = isKnown ? found.parser : new RowParser((dataKinds[wanted] as DataKind<AnyRow>).rows)
+    return { kind: isKnown ? found.kind : undefined, total: pages.rows, rows: (await pages.read(from, limit)).map((entry) => parser.parse(entry)) }
+  },
+
   async checkFile({ file, maxLength }: FileRequest): Promise<FileCheck> {
     const report = await checkData(file, model!.tokenizer, { endTokenIds: model!.endTokenIds, maxLength })
     const { pages } = await opened(file)
@@ -149,6 +172,8 @@ interface OpenFile {
   readonly file: NamedFile
   readonly pages: FilePages
   readonly kind: DataKindName
+  /** Whether a row has a known shape: else the kind is a guess. */
+  readonly isKnown: boolean
   /** Knows the shape of the first row. */
   readonly parser: RowParser<AnyRow>
 }
@@ -162,7 +187,7 @@ async function opened(file: NamedFile): Promise<OpenFile> {
   const { kind, first } = await firstKnown(pages)
   const parser = new RowParser((dataKinds[kind] as DataKind<AnyRow>).rows)
   if (first !== undefined) parser.parse(first)
-  return last = { file, pages, kind, parser }
+  return last = { file, pages, kind, isKnown: first !== undefined, parser }
 }
 
 /** Rows that are looked through for one of a known kind, and read at once in searches. */

@@ -9,6 +9,7 @@ import {
 import type { Store } from '../../store/index.ts'
 import { readJson, readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
+import { findRowFile, uploadedRows } from '../data/uploaded-rows.ts'
 import { ApiError } from '../errors.ts'
 import type { WireDataset, WireDatasetVersion, WireVersion } from './dataset-rows-wire.ts'
 
@@ -31,13 +32,16 @@ export function finder(store: Store): (c: Context) => Promise<Dataset> {
 }
 
 /** Versions of datasets: made, listed, exported as JSONL. Without a version the latest is meant. Their rows: dataset-rows.ts. */
-export function datasetRoutes({ store, capture: { redactor } }: ServerContext): Hono<RequestVariables> {
+export function datasetRoutes({ store, jobs, rows: reader, capture: { redactor } }: ServerContext): Hono<RequestVariables> {
   const app = new Hono<RequestVariables>()
   const find = finder(store)
 
   app.post('/v1/datasets', async (c) => {
     const spec = await readJson(c, datasetBody)
-    if (!spec.dry_run) return c.json(datasetObject(await createDataset(store, spec, redactor)), 201)
+    if (!spec.dry_run) {
+      const uploaded = spec.file === undefined ? undefined : uploadedRows(reader, await findRowFile(jobs.files, spec.file, 'file'), spec)
+      return c.json(datasetObject(await createDataset(store, spec, redactor, uploaded)), 201)
+    }
     const counts = await countSources(store, spec, redactor)
     return c.json({ object: 'dataset.counts', name: spec.name, kind: spec.kind, ...counts })
   })

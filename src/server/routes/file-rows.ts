@@ -1,10 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { NamedFile } from '../../data/read.ts'
-import { fileSource } from '../../registry/job-folder.ts'
 import { readQuery } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { findRowFile } from '../data/uploaded-rows.ts'
 import type { WireFileCheck, WireFileRow, WireFileRowPage } from './dataset-rows-wire.ts'
 import { maxLengthQuery } from './dataset-rows.ts'
 
@@ -21,17 +19,9 @@ const CheckQuery = z.strictObject({ max_length: maxLengthQuery })
 export function fileRowRoutes({ jobs: { files }, rows: reader }: ServerContext): Hono<RequestVariables> {
   const app = new Hono<RequestVariables>()
 
-  const find = async (id: string): Promise<NamedFile> => {
-    const file = await files.get(id)
-    if (file === undefined) throw new ApiError(404, `No such File object: ${id}`, { param: 'id' })
-    if (file.purpose !== 'fine-tune') throw new ApiError(400, `${id} is for ${file.purpose}: only files for fine-tune have rows`, { param: 'id' })
-    const path = files.pathOf(file)
-    return { path, name: file.filename, extension: fileSource(path, file.filename).extension }
-  }
-
   app.get('/v1/files/:id/rows', async (c) => {
     const { from, limit, search, max_length: maxLength } = readQuery(c, RowsQuery)
-    const page = await reader.filePage({ file: await find(c.req.param('id')), from, limit, search, maxLength })
+    const page = await reader.filePage({ file: await findRowFile(files, c.req.param('id'), 'id'), from, limit, search, maxLength })
     const further = page.rows.length > 0 && page.rows.at(-1)!.position + 1 < page.total
     return c.json({
       object: 'list', kind: page.kind, total: page.total,
@@ -44,7 +34,7 @@ export function fileRowRoutes({ jobs: { files }, rows: reader }: ServerContext):
 
   app.get('/v1/files/:id/check', async (c) => {
     const { max_length: maxLength } = readQuery(c, CheckQuery)
-    const { tokens, failed: _, ...check } = await reader.checkFile({ file: await find(c.req.param('id')), maxLength })
+    const { tokens, failed: _, ...check } = await reader.checkFile({ file: await findRowFile(files, c.req.param('id'), 'id'), maxLength })
     return c.json({ object: 'file.check', max_length: maxLength, ...check, tokens: tokens ?? null } satisfies WireFileCheck)
   })
 

@@ -2,7 +2,7 @@ import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import { completionFilter } from '../../feedback/completion-filter.ts'
 import { previewContents } from '../../feedback/dataset-contents.ts'
-import { datasetBody } from '../../feedback/dataset-spec.ts'
+import { datasetKeys } from '../../feedback/dataset-spec.ts'
 import { FeedbackLog } from '../../feedback/feedback.ts'
 import { readConversation } from '../../feedback/inbox-conversation.ts'
 import { countInbox, inboxFacets } from '../../feedback/inbox-counts.ts'
@@ -26,7 +26,7 @@ const jsonText = z.string().max(10_000).optional()
 const PageQuery = z.strictObject({ filter: jsonText, after, limit: z.coerce.number().optional() })
 const CountsQuery = z.strictObject({ filter: jsonText })
 const ConversationQuery = z.strictObject({ around: z.string().optional() })
-const PreviewBody = datasetBody.omit({ name: true, dry_run: true })
+const PreviewBody = datasetKeys.omit({ name: true, file: true, dry_run: true })
 
 const LabelBody = z.strictObject({
   filter,

@@ -93,6 +93,18 @@ export async function upload(file: File): Promise<UploadedFile> {
   return call('/v1/files', { body: form })
 }
 
+/** Makes the next version of a dataset of all rows of a file. @param heldOut the share of them to measure by */
+export async function datasetOfFile(id: string, name: string, heldOut: number): Promise<WireDataset> {
+  const { kind } = await call<WireFileRowPage>(`/v1/files/${encodeURIComponent(id)}/rows`, { query: { limit: 1 } })
+  return call('/v1/datasets', { body: { name, kind, file: id, eval_fraction: heldOut } })
+}
+
+/** A name that a dataset may have, after a file's. */
+export function datasetNameOf(filename: string): string {
+  const name = filename.replace(/\.[A-Za-z0-9]+$/, '').replaceAll(/[^A-Za-z0-9_-]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 60)
+  return name === '' ? 'uploaded' : name
+}
+
 export async function removeFile(id: string): Promise<void> {
   await call(`/v1/files/${encodeURIComponent(id)}`, { method: 'DELETE' })
 }

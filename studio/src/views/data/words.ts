@@ -15,7 +15,7 @@ export const partWords: Readonly<Record<PartName, string>> = {
 }
 
 export const originWords: Readonly<Record<string, string>> = {
-  thumbs: 'thumbs', rating: 'ratings', correction: 'corrections', choice: 'choices between two answers', prompt: 'prompts that were asked',
+  thumbs: 'thumbs', rating: 'ratings', correction: 'corrections', choice: 'choices between two answers', prompt: 'prompts that were asked', file: 'rows of a file',
 }
 
 interface ReasonWords {
