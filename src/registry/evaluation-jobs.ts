@@ -12,7 +12,7 @@ import { defaultSampling, type NewSuite, type SuiteRows } from './suites.ts'
 
 /** Evaluations of the base, of the adapters that a job's adapter goes back to, and of itself, on the job's held-out rows. */
 export async function evaluateJob(evaluations: Evaluations, adapters: AdapterRegistry, job: Job, adapterId: string): Promise<void> {
-  if (!planOf(job, adapters.base).evaluate) return
+  if (!planOf(job).evaluate) return
   const suite = await suiteOf(evaluations, job)
   if (suite !== undefined) await evaluations.ask(suite, lineageOf(adapters, adapterId), job.id)
 }

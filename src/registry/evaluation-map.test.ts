@@ -52,7 +52,13 @@ testStores('points are of weights as they are now; win rates are against the bas
   assert.deepEqual(Object.fromEntries(rate), { base: 0.5, v1: 2.5 / 4, v3: 1 })
   assert.deepEqual(arrows.map(({ from, to }) => [from?.id ?? 'base', to.id]), [['base', 'v1'], ['v1', 'v3']])
   assert.deepEqual(unmeasured.map(({ id }) => id), ['v2'])
-  assert.deepEqual((await measuredSuites(store)).map(({ suite: { id }, models, last }) => [id, models, last]), [['suite_2', 1, 3000], ['suite_1', 4, 2000]])
+  assert.deepEqual((await measuredSuites(store, 'base')).map(({ suite: { id }, models, last }) => [id, models, last]), [['suite_2', 1, 3000], ['suite_1', 4, 2000]])
+
+  const other = await AdapterRegistry.open(store, 'another base')
+  await store.write(db.updateTable('evaluations').set({ base: 'base' }).where('id', 'in', ['e0', 'e1', 'e2', 'e3']))
+  assert.equal((await suiteMap(store, adapters, suite)).points.length, 3)
+  assert.deepEqual((await suiteMap(store, other, suite)).points, [], 'what was measured over one base says nothing of another')
+  assert.deepEqual((await measuredSuites(store, 'another base')).map(({ suite: { id } }) => id), ['suite_2'])
 
   await store.write(db.deleteFrom('evaluations').where('id', '=', 'e0'))
   assert.deepEqual((await suiteMap(store, adapters, suite)).points, [], 'without the base there is nothing to win against')

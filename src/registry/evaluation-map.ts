@@ -5,7 +5,7 @@ import { shareEstimate, type Estimate } from '../evaluate/statistics.ts'
 import type { Store } from '../store/index.ts'
 import type { Adapter, AdapterRegistry } from './adapters.ts'
 import { lineageOf } from './evaluation-jobs.ts'
-import type { Evaluation, Suite } from './evaluations.ts'
+import { isOver, type Evaluation, type Suite } from './evaluations.ts'
 
 /** A model's latest measurement on a suite. */
 export interface MapPoint {
@@ -35,9 +35,9 @@ export interface MeasuredSuite {
   readonly last: number
 }
 
-/** Suites on which something was measured, the last measured first. */
-export async function measuredSuites({ db }: Store, limit = 100): Promise<MeasuredSuite[]> {
-  const counts = await db.selectFrom('evaluations').where('status', '=', 'succeeded').groupBy('suite_id')
+/** Suites on which something was measured over a base, the last measured first. */
+export async function measuredSuites({ db }: Store, base: string, limit = 100): Promise<MeasuredSuite[]> {
+  const counts = await db.selectFrom('evaluations').where('status', '=', 'succeeded').where(isOver(base)).groupBy('suite_id')
     .select(({ fn }) => ['suite_id', fn.max('finished_at').as('last'), sql<number>`count(distinct coalesce(adapter_id, ''))`.as('models')])
     .orderBy('last', 'desc').limit(limit).execute()
   if (counts.length === 0) return []
@@ -68,7 +68,7 @@ export async function suiteMap(store: Store, adapters: AdapterRegistry, suite: S
 /** Of each model the newest evaluation of what its weights are now. */
 async function latestEvaluations({ db }: Store, adapters: AdapterRegistry, suite: Suite): Promise<Evaluation[]> {
   const evaluations = await db.selectFrom('evaluations').selectAll()
-    .where('suite_id', '=', suite.id).where('status', '=', 'succeeded').orderBy('id').execute()
+    .where('suite_id', '=', suite.id).where('status', '=', 'succeeded').where(isOver(adapters.base)).orderBy('id').execute()
   const isCurrent = ({ adapter_id: id, adapter_sha256: sha256 }: Evaluation): boolean => id === null || adapters.get(id)?.facts.sha256 === sha256
   return [...new Map(evaluations.filter(isCurrent).map((evaluation) => [evaluation.adapter_id, evaluation])).values()]
 }

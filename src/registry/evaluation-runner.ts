@@ -167,6 +167,9 @@ export class EvaluationRunner {
 
   async #requestOf({ evaluation, suite }: Running, folder: string): Promise<EvaluationRequest> {
     const { adapters, settings: { modelRef, precision, threads } } = this.#parts
+    if (evaluation.base !== null && evaluation.base !== adapters.base) {
+      throw new UserError(`It was to be measured over ${evaluation.base}, and the server has been started with ${adapters.base} since`)
+    }
     const adapter = evaluation.adapter_id === null ? null : adapters.get(evaluation.adapter_id)
     if (adapter === undefined || (adapter?.facts.sha256 ?? '') !== evaluation.adapter_sha256) {
       throw new UserError(`The adapter ${evaluation.adapter_id} was removed or replaced before it was measured`)

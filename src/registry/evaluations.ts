@@ -1,4 +1,5 @@
 /** Evaluations: asked for by people and after jobs, carried out one at a time, compared prompt by prompt. */
+import { sql, type RawBuilder } from 'kysely'
 import type { DataKindName } from '../data/kinds.ts'
 import { ConflictError, NotFoundError } from './errors.ts'
 import type { Adapter } from './adapters.ts'
@@ -36,6 +37,11 @@ export interface EvaluationFilter extends PageRequest {
 export interface EvaluationOf {
   readonly evaluation: Evaluation
   readonly suite: Suite
+}
+
+/** Evaluations over a base, with those of which it was not noted. */
+export function isOver(base: string): RawBuilder<boolean> {
+  return sql<boolean>`(evaluations.base is null or evaluations.base = ${base})`
 }
 
 const datasetPrefix = 'dataset:'
@@ -105,7 +111,7 @@ export class Evaluations implements AsyncDisposable {
     // Ids sort by the time of their making.
     if (after !== undefined) query = query.where('id', '<', after)
     if (suite !== undefined) query = query.where('suite_id', '=', suite)
-    if (adapter !== undefined) query = query.where('adapter_id', adapter === null ? 'is' : '=', adapter)
+    if (adapter !== undefined) query = query.where('adapter_id', adapter === null ? 'is' : '=', adapter).where(isOver(this.#parts.adapters.base))
     if (job !== undefined) query = query.where('job_id', '=', job)
     const evaluations = await query.execute()
     const ids = [...new Set(evaluations.map(({ suite_id }) => suite_id))]
@@ -169,13 +175,14 @@ export class Evaluations implements AsyncDisposable {
     return this.#parts.store.db.selectFrom('evaluations').selectAll()
       .where('suite_id', '=', suiteId).where('adapter_id', adapter === null ? 'is' : '=', adapter?.id ?? null)
       .where('adapter_sha256', '=', adapter?.facts.sha256 ?? '').where('status', 'in', [...openStatuses, 'succeeded'])
+      .where(isOver(this.#parts.adapters.base))
       .orderBy('id', 'desc').executeTakeFirst()
   }
 
   async #queue(suiteId: string, adapter: Adapter | null, jobId: string | null): Promise<Evaluation> {
     const { store } = this.#parts
     const row: Evaluation = {
-      id: newId('eval_'), suite_id: suiteId, created_at: Date.now(), finished_at: null, status: 'queued', adapter_id: adapter?.id ?? null,
+      id: newId('eval_'), suite_id: suiteId, created_at: Date.now(), finished_at: null, status: 'queued', base: this.#parts.adapters.base, adapter_id: adapter?.id ?? null,
       adapter_sha256: adapter?.facts.sha256 ?? '', job_id: jobId, done: 0, total: 0, error: null, result_json: null,
     }
     await store.write(store.db.insertInto('evaluations').values(row))

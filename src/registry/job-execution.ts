@@ -60,7 +60,7 @@ export class JobExecution {
     this.#parts = parts
     this.#job = job
     this.#finishes = job.finish_requested_at !== null
-    this.#plan = planOf(job, parts.adapters.base)
+    this.#plan = planOf(job)
     this.#folder = jobFolder(parts.settings.directory, job.id)
     this.#log = new JobLog(parts.store, job.id, parts.onFault)
     this.#news = new JobNews(this.#log)
@@ -101,6 +101,7 @@ export class JobExecution {
   /** Trains to the end, over the deaths of processes. @throws JobStopped, JobFailed */
   async #train(): Promise<TrainResult> {
     const adapter = this.#adapterDirectory
+    this.#checkBase()
     const recipe = await runRecipe(this.#plan, this.#folder, this.#parts.settings.modelRef)
     const start = lastCheckpoint(this.#folder.run)
     this.#log.message('info', start === 0 ? 'Fine-tuning job started' : `Fine-tuning job goes on from step ${start}`)
@@ -115,6 +116,13 @@ export class JobExecution {
       reached = step
       this.#tellDeath(death, deaths, step)
     }
+  }
+
+  /** @throws JobFailed where the server has been started with another base since the job was asked for */
+  #checkBase(): void {
+    const [asked, served] = [this.#plan.recipe.model, this.#parts.adapters.base]
+    if (asked === served) return
+    throw new JobFailed('other_base', `It was to train ${asked}, and the server has been started with ${served} since: ask for the job again, or start the server with ${asked}`)
   }
 
   get #adapterDirectory(): string {

@@ -25,13 +25,12 @@ const requestSchema = z.object({
   posttrain: z.object({ alias: z.string().optional(), evaluate: z.boolean().optional() }).nullish(),
 })
 
-/** @param base the base's name in the API */
-export function planOf({ id, recipe_json, request_json }: Job, base: string): JobPlan {
+export function planOf({ id, recipe_json, request_json }: Job): JobPlan {
   const recipe = JSON.parse(recipe_json) as RecipeInput
   const { suffix, posttrain } = requestSchema.parse(JSON.parse(request_json))
   return {
     recipe,
-    adapterId: adapterIdOf(base, suffix ?? undefined, id),
+    adapterId: adapterIdOf(recipe.model, suffix ?? undefined, id),
     parentId: recipe.adapter?.init ?? null,
     alias: posttrain?.alias,
     evaluate: posttrain?.evaluate ?? true,

@@ -12,21 +12,17 @@ import { readRunRecipe, type RunRecipe } from './run-recipes.ts'
 import type { RootedRun } from './run-roots.ts'
 import { summaryOfFolder, summaryOfJob, type SummaryParts } from './run-summaries.ts'
 
-export interface DetailParts extends SummaryParts {
-  /** What the base is loaded from. */
-  readonly modelRef: string
-}
-
 /** The most events, evaluations and checkpoints that are told. */
 const most = { events: 300, evaluations: 200, checkpoints: 50 }
 const mostReportBytes = 1 << 20
 
-export async function detailsOfJob(parts: DetailParts, job: Job, files: ReadonlyMap<string, string>, logs: RunLogs): Promise<RunDetail> {
-  const { store, directory, modelRef, base } = parts
+export async function detailsOfJob(parts: SummaryParts, job: Job, files: ReadonlyMap<string, string>, logs: RunLogs): Promise<RunDetail> {
+  const { store, directory } = parts
   const { path, run } = jobFolder(directory, job.id)
-  const [summary, recipe, report, sampled, events, checkpoints] = await Promise.all([
+  const asked = askedRecipe(job)
+  const [summary, carriedOut, report, sampled, events, checkpoints] = await Promise.all([
     summaryOfJob(parts, job, files),
-    recipeOfJob(job, run),
+    readRunRecipe(run),
     reportOf(run),
     hasSamples(run),
     store.db.selectFrom('job_events').selectAll().where('job_id', '=', job.id).where('type', '=', 'message').orderBy('sequence', 'desc').limit(most.events).execute(),
@@ -34,10 +30,11 @@ export async function detailsOfJob(parts: DetailParts, job: Job, files: Readonly
   ])
   return {
     ...summary,
-    recipe,
+    // `auto` is the precision that it came to.
+    recipe: { ...asked, ...(carriedOut !== undefined && { base: carriedOut.recipe['base'] }) },
     events: events.map(({ created_at, level, message }) => ({ at: created_at, level, message, step: null })),
     // Where things lie on this machine is no client's business; how the adapter is used, the Studio says.
-    report: report === null ? null : withoutSection(report, 'Use it').replaceAll(`${path}/`, '').replaceAll(modelRef, base),
+    report: report === null ? null : withoutSection(report, 'Use it').replaceAll(`${path}/`, '').replaceAll(String(carriedOut?.recipe['model']), String(asked['model'])),
     promotion: job.promotion_json === null ? null : JSON.parse(job.promotion_json) as Promotion,
     checkpoints,
     sampled,
@@ -60,11 +57,10 @@ export async function detailsOfFolder(rooted: RootedRun, logs: RunLogs): Promise
   }
 }
 
-/** The recipe with names for paths, as the job has it, and the precision that `auto` came to, as the run has it. */
-async function recipeOfJob({ recipe_json }: Job, run: string): Promise<RunRecipe> {
+/** The recipe with names for paths. */
+function askedRecipe({ recipe_json }: Job): RunRecipe {
   const { output: _output, ...recipe } = JSON.parse(recipe_json) as RunRecipe & { readonly output?: string }
-  const carriedOut = await readRunRecipe(run)
-  return { ...recipe, ...(carriedOut !== undefined && { base: carriedOut.recipe['base'] }) }
+  return recipe
 }
 
 async function reportOf(folder: string): Promise<string | null> {

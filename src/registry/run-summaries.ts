@@ -12,13 +12,11 @@ export interface SummaryParts {
   readonly store: Store
   /** The server's folder. */
   readonly directory: string
-  /** The base's name. */
-  readonly base: string
 }
 
 /** @param files names of the files that the jobs learn from, by id */
-export async function summaryOfJob({ directory, base }: SummaryParts, job: Job, files: ReadonlyMap<string, string>): Promise<RunSummary> {
-  const { recipe, adapterId, parentId, alias } = planOf(job, base)
+export async function summaryOfJob({ directory }: SummaryParts, job: Job, files: ReadonlyMap<string, string>): Promise<RunSummary> {
+  const { recipe, adapterId, parentId, alias } = planOf(job)
   const { epochs, steps } = recipe as { readonly epochs?: number; readonly steps?: number }
   const glance = await glanceAt(jobFolder(directory, job.id).run, { ...(epochs !== undefined && { epochs }), ...(steps !== undefined && { steps }) })
   const eta = job.status === 'running' && job.estimated_finish !== null ? Math.max(0, (job.estimated_finish - Date.now()) / 1000) : null

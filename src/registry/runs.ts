@@ -6,13 +6,13 @@ import { NotFoundError } from './errors.ts'
 import { jobFolder } from './job-folder.ts'
 import type { Page, PageRequest } from './jobs.ts'
 import type { Job } from './job-states.ts'
-import { detailsOfFolder, detailsOfJob, type DetailParts } from './run-details.ts'
+import { detailsOfFolder, detailsOfJob } from './run-details.ts'
 import type { RunCurves, RunDetail, RunSummary } from './run-facts.ts'
 import { recipeDifferences, type RecipeDifference } from './run-recipes.ts'
 import { RunRoots, type RootedRun } from './run-roots.ts'
-import { fileNames, summaryOfFolder, summaryOfJob } from './run-summaries.ts'
+import { fileNames, summaryOfFolder, summaryOfJob, type SummaryParts } from './run-summaries.ts'
 
-export interface RunsOptions extends DetailParts {
+export interface RunsOptions extends SummaryParts {
   /** Folders below which runs lie that no job made. */
   readonly roots: readonly string[]
 }

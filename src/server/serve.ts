@@ -93,7 +93,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
   }))
   const context: ServerContext = {
     store, model, adapters, capture, metrics, jobs, evaluations,
-    runs: new Runs({ store, directory, base: modelName, modelRef: options.model, roots: options.runRoots ?? [] }),
+    runs: new Runs({ store, directory, roots: options.runRoots ?? [] }),
     keys: new Keys(store),
     audit: new Audit(store),
     merges: opened.use(new Merges({ directory, modelRef: options.model })),

@@ -159,6 +159,13 @@ export const migrations: readonly Migration[] = [
         .columns(['conversation_id', 'created_at', 'id']).execute()
     },
   },
+  {
+    name: '007-evaluated-base',
+    async up(database) {
+      // A folder may be served with one base today and with another tomorrow.
+      await database.schema.alterTable('evaluations').addColumn('base', 'text').execute()
+    },
+  },
 ]
 
 async function createTable(

@@ -25,6 +25,8 @@ export interface EvaluationTable {
   readonly created_at: number
   readonly finished_at: number | null
   readonly status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+  /** Name of the base that was measured, alone or under the adapter; null: it was not noted yet. */
+  readonly base: string | null
   /** null: the base. */
   readonly adapter_id: string | null
   /** Of the adapter's weights: under an id there may be others later. Empty: the base. */

@@ -8,7 +8,7 @@ import type {
   WireAnswer, WireEvaluation, WireEvaluationComparison, WireEvaluationItem, WireEvaluationItems, WireEvaluationResult, WireSuite,
 } from './evaluations-wire.ts'
 
-/** @param base the base's name */
+/** @param base the served base's name */
 export function wireEvaluation({ evaluation, suite }: EvaluationOf, base: string): WireEvaluation {
   return {
     id: evaluation.id,
@@ -16,7 +16,7 @@ export function wireEvaluation({ evaluation, suite }: EvaluationOf, base: string
     created_at: Math.floor(evaluation.created_at / 1000),
     finished_at: evaluation.finished_at === null ? null : Math.floor(evaluation.finished_at / 1000),
     status: evaluation.status,
-    model: evaluation.adapter_id ?? base,
+    model: evaluation.adapter_id ?? evaluation.base ?? base,
     adapter: evaluation.adapter_id,
     suite: wireSuite(suite),
     job: evaluation.job_id,

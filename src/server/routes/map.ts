@@ -18,7 +18,7 @@ export function mapRoutes(context: ServerContext): Hono<RequestVariables> {
   const routes = new Hono<RequestVariables>()
   routes.get('/v1/map', async (c) => {
     const { suite: id } = readQuery(c, Query)
-    const suites = await measuredSuites(store)
+    const suites = await measuredSuites(store, context.adapters.base)
     const shown = id === undefined ? suites[0]?.suite : await suiteOf(context, id)
     return c.json(await wireMap(context, suites, shown))
   })
