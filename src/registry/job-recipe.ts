@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { DataKindName } from '../data/kinds.ts'
 import { methods } from '../methods/index.ts'
+import type { Store } from '../store/index.ts'
 import type { RecipeInput } from '../train/recipe.ts'
+import type { AdapterRegistry } from './adapters.ts'
 import { readJobData, type JobFolder } from './job-folder.ts'
 import { adapterIdOf } from './job-result.ts'
 import type { Job } from './job-states.ts'
@@ -40,6 +42,13 @@ export function planOf({ id, recipe_json, request_json }: Job): JobPlan {
 /** The kind of rows that a job learns from. */
 export function kindOfJob({ recipe_json }: Job): DataKindName {
   return methods[(JSON.parse(recipe_json) as RecipeInput).method]!.rows
+}
+
+/** How many adapters jobs have made over other bases than the one that is served, by the base's name. */
+export async function adaptersOfOtherBases({ db }: Store, adapters: Pick<AdapterRegistry, 'base' | 'get'>): Promise<ReadonlyMap<string, number>> {
+  const jobs = await db.selectFrom('jobs').select(['recipe_json', 'fine_tuned_model as adapter']).where('fine_tuned_model', 'is not', null).execute()
+  const bases = jobs.filter(({ adapter }) => adapters.get(adapter!) !== undefined).map(({ recipe_json }) => (JSON.parse(recipe_json) as RecipeInput).model)
+  return new Map([...Map.groupBy(bases.filter((base) => base !== adapters.base), (base) => base)].map(([base, { length }]) => [base, length]))
 }
 
 /** The recipe of a job with the paths of this machine. @param modelRef what the base is loaded from */

@@ -26,6 +26,7 @@ test('evaluations and jobs are of the base that they were asked for with', async
   await one.server.close()
 
   const two = await serveFake(t, { directory, name: 'two' })
+  assert.match(two.log.join('\n'), /^1 of the adapters here was trained over one: over two nobody has measured it/)
   const [later, client] = [new EvaluationCalls(two.client), two.client]
   const { status, error } = await jobEnd(client, left.id)
   assert.deepEqual([status, error?.code], ['failed', 'other_base'])

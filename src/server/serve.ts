@@ -12,6 +12,7 @@ import { Audit } from '../registry/audit.ts'
 import { evaluateJob } from '../registry/evaluation-jobs.ts'
 import { Evaluations } from '../registry/evaluations.ts'
 import { Files } from '../registry/files.ts'
+import { adaptersOfOtherBases } from '../registry/job-recipe.ts'
 import { Jobs } from '../registry/jobs.ts'
 import { Keys } from '../registry/keys.ts'
 import { checkName } from '../registry/names.ts'
@@ -102,6 +103,9 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },
     startedAt: Date.now(),
+  }
+  for (const [base, count] of await adaptersOfOtherBases(store, adapters)) {
+    log(`${count} of the adapters here ${count === 1 ? 'was' : 'were'} trained over ${base}: over ${modelName} nobody has measured ${count === 1 ? 'it' : 'them'}`)
   }
   await registerAdapters(options.adapters ?? {}, context)
   await pinAdapters(context, log)
