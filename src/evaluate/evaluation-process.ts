@@ -1,6 +1,6 @@
 /**
  * The process of an evaluation: `fork` this module and send it one request. It ends by itself when that is done, and when its
- * parent is gone: what it has measured is then measured again.
+ * parent is gone: the next one goes on where it was.
  */
 import { constants, setPriority } from 'node:os'
 import { UserError, messageOf } from '../errors.ts'

@@ -5,9 +5,9 @@ import { renderPrompt } from '../data/render.ts'
 import type { PairRow } from '../data/rows.ts'
 import { UserError } from '../errors.ts'
 import { loadModel, type LoadedModel } from '../generate/model.ts'
-import type { EvaluationMessage, EvaluationRequest, EvaluationResult, MeasuredItem, SuiteFile } from './evaluation.ts'
+import type { EvaluationMessage, EvaluationRequest, EvaluationResult, ItemGrades, MeasuredItem, SuiteFile } from './evaluation.ts'
 import { summarizeItems } from './evaluation-summary.ts'
-import { checkFields, gradeModel, type GradedCompletion } from './grade-model.ts'
+import { checkFields, gradeModel, rowsOfBatch, type GradedCompletion } from './grade-model.ts'
 import { openGrader, type Grader } from './graders/index.ts'
 import { scorePairs, type PairLogprobs } from './preference.ts'
 import { itemOf, messagesOf, selectItems, type SuiteItem } from './suite-rows.ts'
@@ -28,10 +28,15 @@ export async function runEvaluation(request: EvaluationRequest, send: (message: 
     await using model = await loadModel(ref, { adapter: adapter ?? undefined, precision, threads })
     const selected = selectItems(gradable, { limit, seed: sampling.seed, fits: fitting(model) })
     if (selected.length === 0) throw new UserError(`${request.rows.name}: none of its prompts fits the model's context and chat template`)
-    send({ type: 'planned', total: selected.length, kind })
+    const kept = isBeginning(request.measured, selected, sampling.samples) ? request.measured : []
+    send({ type: 'planned', total: selected.length, kind, kept: kept.length })
     const preferred = kind === 'pairs' ? await preferences(model, selected) : undefined
-    const measured = await answerItems(model, selected, grader, request, send)
-    return summarizeItems(measured.map(({ position, answers }) => ({ position, grades: answers })), preferred)
+    const { items: answered, error } = await answerItems(model, selected, kept.length, grader, request, send)
+    const measured = [...kept, ...answered]
+    if (measured.every(({ grades }) => grades.every(({ reward }) => reward === null))) {
+      throw new UserError(`None of the answers could be graded${error === undefined ? '' : `: ${error}`}`)
+    }
+    return summarizeItems(measured, preferred)
   } finally {
     await grader.close()
   }
@@ -95,23 +100,38 @@ async function scoreReadable(model: LoadedModel, pairs: readonly PairRow[]): Pro
   }
 }
 
+/**
+ * Whether what was measured is the beginning of what is to be: rows may have been deleted since. An answer depends on its place in
+ * its batch, so batches have to be whole.
+ */
+function isBeginning(measured: readonly ItemGrades[], items: readonly SuiteItem[], samples: number): boolean {
+  const isWhole = measured.length % rowsOfBatch(samples) === 0 || measured.length === items.length
+  return isWhole && measured.every(({ position }, i) => items[i]?.position === position)
+}
+
+interface Answered {
+  readonly items: readonly ItemGrades[]
+  /** Why the first answer could not be graded, where it could not. */
+  readonly error: string | undefined
+}
+
+/** @param from the items before it are passed over */
 async function answerItems(
-  model: LoadedModel, items: readonly SuiteItem[], grader: Grader, { sampling }: EvaluationRequest, send: (message: EvaluationMessage) => void,
-): Promise<MeasuredItem[]> {
+  model: LoadedModel, items: readonly SuiteItem[], from: number, grader: Grader, { sampling }: EvaluationRequest, send: (message: EvaluationMessage) => void,
+): Promise<Answered> {
   const measured: MeasuredItem[] = []
   const { samples, temperature, max_tokens: maxTokens, seed } = sampling
   const graded = await gradeModel(model, items, grader, {
     sampling: { maxTokens, temperature, seed },
     samples,
+    from,
     onRows: (graded) => {
-      const fresh = graded.slice(measured.length).map((answers, i) => measuredItem(items[measured.length + i]!, answers))
+      const fresh = graded.slice(measured.length).map((answers, i) => measuredItem(items[from + measured.length + i]!, answers))
       measured.push(...fresh)
       send({ type: 'items', items: fresh })
     },
   })
-  const answers = graded.flat()
-  if (answers.every(({ reward }) => reward === null)) throw new UserError(`None of the answers could be graded: ${answers[0]!.error}`)
-  return measured
+  return { items: measured.map(({ position, answers }) => ({ position, grades: answers })), error: graded[0]?.[0]?.error }
 }
 
 function measuredItem({ position, row, reference }: SuiteItem, answers: readonly GradedCompletion[]): MeasuredItem {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AnswerGrade } from './evaluation.ts'
-import { compareItems, summarizeItems, type ItemGrades } from './evaluation-summary.ts'
+import type { ItemGrades } from './evaluation.ts'
+import { compareItems, summarizeItems } from './evaluation-summary.ts'
 
 function grade(reward: number | null, components: Readonly<Record<string, number | null>> = { one: reward }, reason: AnswerGrade['finish_reason'] = 'stop'): AnswerGrade {
   return { reward, components, finish_reason: reason }

@@ -1,15 +1,9 @@
 /** What the answers to a suite come to, alone and against another model's. */
 import { setImmediate } from 'node:timers/promises'
 import { winRate } from './compare.ts'
-import type { AnswerGrade, EvaluationResult } from './evaluation.ts'
+import type { AnswerGrade, EvaluationResult, ItemGrades } from './evaluation.ts'
 import { meanEstimate, meanOf, pairedDifference, shareEstimate, type Estimate } from './statistics.ts'
 import { rowReward } from './summary.ts'
-
-/** Grades of the answers to one prompt. */
-export interface ItemGrades {
-  readonly position: number
-  readonly grades: readonly AnswerGrade[]
-}
 
 /** @param preferred of each pair whether the model prefers the chosen answer; undefined: the rows are no pairs */
 export function summarizeItems(items: readonly ItemGrades[], preferred?: readonly boolean[]): EvaluationResult {

@@ -27,6 +27,14 @@ export interface EvaluationRequest {
   readonly sampling: SuiteSampling
   /** The most prompts that are taken. */
   readonly limit: number
+  /** What an earlier process has measured before it was interrupted, by position. */
+  readonly measured: readonly ItemGrades[]
+}
+
+/** Grades of the answers to one prompt. */
+export interface ItemGrades {
+  readonly position: number
+  readonly grades: readonly AnswerGrade[]
 }
 
 export interface SuiteFile {
@@ -40,8 +48,8 @@ export interface SuiteFile {
 }
 
 export type EvaluationMessage =
-  /** How many prompts will be answered, and of what kind their rows are. */
-  | { readonly type: 'planned'; readonly total: number; readonly kind: DataKindName }
+  /** How many prompts there are, of what kind their rows are, and how many of `measured` count: all, or none. */
+  | { readonly type: 'planned'; readonly total: number; readonly kind: DataKindName; readonly kept: number }
   | { readonly type: 'items'; readonly items: readonly MeasuredItem[] }
   | { readonly type: 'done'; readonly result: EvaluationResult }
   /** `stack` only where it is a fault of ours. */

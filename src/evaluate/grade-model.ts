@@ -10,6 +10,11 @@ import type { Grade, Grader } from './graders/index.ts'
 /** Completions that are generated at once. */
 const BATCH = 32
 
+/** Rows that are answered at once. */
+export function rowsOfBatch(samples: number): number {
+  return Math.max(1, Math.floor(BATCH / samples))
+}
+
 /** A completion and what it is worth. */
 export interface GradedCompletion extends Grade {
   readonly output: string
@@ -24,25 +29,27 @@ export interface GradeModelOptions {
   /** Completions of each row; 1 unless given. */
   readonly samples?: number
   readonly rendering?: RenderOptions
+  /** Rows at the beginning that were answered before, whole batches of them: they are passed over; 0 unless given. */
+  readonly from?: number
   /** Hears of the rows that are graded so far. */
   readonly onRows?: (rows: readonly (readonly GradedCompletion[])[]) => void
 }
 
 /**
  * Lets a model answer each row's prompt and grades the answers.
- * @returns for each row the grades of its completions
+ * @returns for each row, from `from` on, the grades of its completions
  * @throws UserError, before anything is generated, for the first row whose prompt the model cannot take
  */
 export async function gradeModel(
   model: Pick<LoadedModel, 'config' | 'tokenizer' | 'generate'>,
   rows: readonly Located<PromptRow>[],
   grader: Grader,
-  { sampling, samples = 1, rendering = {}, onRows }: GradeModelOptions,
+  { sampling, samples = 1, rendering = {}, from = 0, onRows }: GradeModelOptions,
 ): Promise<GradedCompletion[][]> {
   const prompts = rows.map(row => renderLocated(row, model, rendering))
-  const perBatch = Math.max(1, Math.floor(BATCH / samples))
+  const perBatch = rowsOfBatch(samples)
   const graded: GradedCompletion[][] = []
-  for (let at = 0; at < rows.length; at += perBatch) {
+  for (let at = from; at < rows.length; at += perBatch) {
     const chunk = rows.slice(at, at + perBatch)
     const completions = await model.generate(chunk.map((_, i) => ({
       ...sampling, prompt: prompts[at + i]!, samples, seed: new Random(sampling.seed ?? 0, at + i).uint32(),

@@ -1,6 +1,6 @@
 /** The items of evaluations: prompts, answers and their grades, page by page, alone or beside another model's. */
-import type { AnswerGrade, ItemMessage } from '../evaluate/evaluation.ts'
-import { compareItems, pairItems, type ItemComparison, type ItemGrades } from '../evaluate/evaluation-summary.ts'
+import type { AnswerGrade, ItemGrades, ItemMessage } from '../evaluate/evaluation.ts'
+import { compareItems, pairItems, type ItemComparison } from '../evaluate/evaluation-summary.ts'
 import type { Row, Store } from '../store/index.ts'
 
 /** A prompt under one model. */

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DataKindName } from '../data/kinds.ts'
 import { messageOf, UserError } from '../errors.ts'
-import type { EvaluationRequest, EvaluationResult, MeasuredItem, SuiteFile, SuiteSampling } from '../evaluate/evaluation.ts'
+import type { AnswerGrade, EvaluationRequest, EvaluationResult, ItemGrades, MeasuredItem, SuiteFile, SuiteSampling } from '../evaluate/evaluation.ts'
 import { rewardOf } from '../evaluate/evaluation-summary.ts'
 import type { Precision } from '../models/graph/parts.ts'
 import type { Row, Store } from '../store/index.ts'
@@ -60,7 +60,7 @@ export class EvaluationRunner {
     this.#parts = parts
   }
 
-  /** Begins again what a server before this one left; what is asked for meanwhile waits. */
+  /** Goes on with what a server before this one left; what is asked for meanwhile waits. */
   recover(): void {
     this.#turn = this.#turn.then(() => this.#recover()).catch(this.#parts.onFault)
     this.wake()
@@ -84,7 +84,7 @@ export class EvaluationRunner {
     await this.#end(running)
   }
 
-  /** Ends what runs; the next server begins it again. */
+  /** Ends what runs; the next server goes on with it. */
   async close(): Promise<void> {
     this.#closing = true
     // What is being started has been.
@@ -95,8 +95,11 @@ export class EvaluationRunner {
   async #recover(): Promise<void> {
     const { store, settings } = this.#parts
     await rm(join(settings.directory, 'evaluations'), { recursive: true, force: true })
-    const left = await store.db.selectFrom('evaluations').select('id').where('status', '=', 'running').execute()
-    for (const { id } of left) await this.#requeue(id)
+    const left = await store.db.selectFrom('evaluations').select(['id', 'precision']).where('status', '=', 'running').execute()
+    for (const { id, precision } of left) {
+      if (precision === settings.precision) await this.#move(id, 'running', { status: 'queued' })
+      else await this.#requeue(id)
+    }
   }
 
   async #end(running: Running): Promise<void> {
@@ -128,7 +131,7 @@ export class EvaluationRunner {
 
   async #carryOut(running: Running): Promise<void> {
     const { evaluation: { id } } = running
-    if (!await this.#move(id, 'queued', { status: 'running' })) return
+    if (!await this.#move(id, 'queued', { status: 'running', precision: this.#parts.settings.precision })) return
     const folder = join(this.#parts.settings.directory, 'evaluations', id)
     try {
       const outcome = await this.#measure(running, folder)
@@ -146,9 +149,8 @@ export class EvaluationRunner {
   async #measure(running: Running, folder: string): Promise<EvaluationOutcome> {
     const request = await this.#requestOf(running, folder)
     for (let deaths = 1; ; deaths++) {
-      const outcome = await this.#run(running, request)
+      const outcome = await this.#run(running, { ...request, measured: await this.#measuredOf(running.evaluation.id) })
       if (outcome.type !== 'died' || running.stopped || deaths === mostDeaths) return outcome
-      await this.#forgetItems(running.evaluation.id)
     }
   }
 
@@ -165,7 +167,14 @@ export class EvaluationRunner {
     return outcome
   }
 
-  async #requestOf({ evaluation, suite }: Running, folder: string): Promise<EvaluationRequest> {
+  /** What a process before this one has measured. */
+  async #measuredOf(id: string): Promise<ItemGrades[]> {
+    const items = await this.#parts.store.db.selectFrom('evaluation_items').select(['position', 'grades_json'])
+      .where('evaluation_id', '=', id).orderBy('position').execute()
+    return items.map(({ position, grades_json: grades }) => ({ position, grades: JSON.parse(grades) as AnswerGrade[] }))
+  }
+
+  async #requestOf({ evaluation, suite }: Running, folder: string): Promise<Omit<EvaluationRequest, 'measured'>> {
     const { adapters, settings: { modelRef, precision, threads } } = this.#parts
     if (evaluation.base !== null && evaluation.base !== adapters.base) {
       throw new UserError(`It was to be measured over ${evaluation.base}, and the server has been started with ${adapters.base} since`)
@@ -203,8 +212,9 @@ export class EvaluationRunner {
     const { store } = this.#parts
     const { db } = store
     if (news.type === 'planned') {
+      if (news.kept === 0) await this.#forgetItems(id)
       await store.write(
-        db.updateTable('evaluations').set({ total: news.total, done: 0 }).where('id', '=', id),
+        db.updateTable('evaluations').set({ total: news.total, done: news.kept }).where('id', '=', id),
         db.updateTable('suites').set({ kind: news.kind }).where('id', '=', suite.id).where('kind', 'is', null),
       )
       return

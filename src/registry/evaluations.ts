@@ -182,7 +182,7 @@ export class Evaluations implements AsyncDisposable {
   async #queue(suiteId: string, adapter: Adapter | null, jobId: string | null): Promise<Evaluation> {
     const { store } = this.#parts
     const row: Evaluation = {
-      id: newId('eval_'), suite_id: suiteId, created_at: Date.now(), finished_at: null, status: 'queued', base: this.#parts.adapters.base, adapter_id: adapter?.id ?? null,
+      id: newId('eval_'), suite_id: suiteId, created_at: Date.now(), finished_at: null, status: 'queued', base: this.#parts.adapters.base, precision: null, adapter_id: adapter?.id ?? null,
       adapter_sha256: adapter?.facts.sha256 ?? '', job_id: jobId, done: 0, total: 0, error: null, result_json: null,
     }
     await store.write(store.db.insertInto('evaluations').values(row))

@@ -164,6 +164,7 @@ export const migrations: readonly Migration[] = [
     async up(database) {
       // A folder may be served with one base today and with another tomorrow.
       await database.schema.alterTable('evaluations').addColumn('base', 'text').execute()
+      await database.schema.alterTable('evaluations').addColumn('precision', 'text').execute()
     },
   },
 ]

@@ -27,6 +27,8 @@ export interface EvaluationTable {
   readonly status: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
   /** Name of the base that was measured, alone or under the adapter; null: it was not noted yet. */
   readonly base: string | null
+  /** Of the base when it was measured last; null: it has not begun, or that was not noted yet. */
+  readonly precision: string | null
   /** null: the base. */
   readonly adapter_id: string | null
   /** Of the adapter's weights: under an id there may be others later. Empty: the base. */
