@@ -58,7 +58,7 @@ function recipeOf(name: string, folder: string, overrides: Partial<RecipeInput> 
   const { adapter, base = { precision: 'f32' }, ...block } = cases[name]!
   const data = dataOf(methods[method]!.rows)
   return checkRecipe({
-    model, method, data, eval: data, eval_every: 2, batch: 2, steps: 6, base, threads: 1, optimizer: { lr: 0.01 },
+    model, method, data, eval: data, eval_every: 2, batch: 2, steps: 6, base, threads: 1, max_length: 64, optimizer: { lr: 0.01 },
     keep: 'best', output: join(root, folder), ...(adapter === undefined ? {} : { adapter }), [method]: block, ...overrides,
   }, methods)
 }
