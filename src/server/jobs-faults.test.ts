@@ -45,7 +45,7 @@ async function scratch(t: TestContext): Promise<string> {
 }
 
 async function createJob(client: OpenAI, file: string, steps: number, suffix: string): Promise<string> {
-  const posttrain = { base: { precision: 'f32' }, recipe: { steps, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 3 } } }
+  const posttrain = { base: { precision: 'f32' }, recipe: { steps, max_length: 64, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 3 } } }
   const body = { model: 'tiny-llama', training_file: file, validation_file: file, seed: 3, suffix, posttrain }
   return (await client.fineTuning.jobs.create(body as OpenAI.FineTuning.JobCreateParams)).id
 }

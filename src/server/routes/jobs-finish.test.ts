@@ -10,7 +10,7 @@ type Job = OpenAI.FineTuning.FineTuningJob
 const steps = 5000
 
 async function create({ client }: TestServer, file: string, recipe: object = {}, posttrain: object = {}): Promise<string> {
-  const ours = { base: { precision: 'f32' }, ...posttrain, recipe: { steps, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 3 }, ...recipe } }
+  const ours = { base: { precision: 'f32' }, ...posttrain, recipe: { steps, max_length: 64, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 3 }, ...recipe } }
   const body = { model: 'tiny-llama', training_file: file, validation_file: file, seed: 3, posttrain: ours }
   return (await client.fineTuning.jobs.create(body as OpenAI.FineTuning.JobCreateParams)).id
 }
@@ -59,7 +59,7 @@ test('a paused job finishes where it stopped; its process may be killed on the w
   await client.fineTuning.jobs.pause(id)
   await jobWhen(client, id, ({ status }) => String(status) === 'paused')
   const { step } = (await client.get<{ step: number }>(`/runs/${id}`))
-  assert.equal((await finish(served, id)).status, 'queued')
+  assert.match((await finish(served, id)).status, /queued|running/)
   const { pid } = await untilPid(served, id)
   process.kill(pid, 'SIGKILL')
   const job = await jobEnd(client, id)

@@ -14,7 +14,7 @@ function withOurs(params: Partial<Params> & Pick<Params, 'training_file'>, postt
   return { model: 'tiny-llama', seed: 3, ...params, posttrain } as Params
 }
 
-const quick = { recipe: { steps: 12, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 4 } }, base: { precision: 'f32' } }
+const quick = { recipe: { steps: 12, max_length: 64, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 4 } }, base: { precision: 'f32' } }
 
 test('a supervised job by OpenAI\'s client: file, job, events, checkpoints, metrics, an adapter that can be asked for', async (t) => {
   const { client, server, directory, log } = await serveFake(t)

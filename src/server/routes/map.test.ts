@@ -6,7 +6,7 @@ import { jobEnd, pairRows, promptRows, sftRows, upload } from '../fixtures/jobs.
 import { serveFake } from '../fixtures/server.ts'
 import type { WireMap } from './evaluations-wire.ts'
 
-const posttrain = { recipe: { steps: 12, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 100 } }, base: { precision: 'f32' } }
+const posttrain = { recipe: { steps: 12, max_length: 64, optimizer: { lr: 0.01 }, checkpoint: { every_steps: 100 } }, base: { precision: 'f32' } }
 
 async function train(client: OpenAI, model: string, body: object): Promise<OpenAI.FineTuning.FineTuningJob> {
   const { id } = await client.fineTuning.jobs.create({ model, seed: 3, posttrain, ...body } as unknown as OpenAI.FineTuning.JobCreateParams)
