@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { after, before, test } from 'node:test'
+import { after, before, test, type TestContext } from 'node:test'
 import { merge, train } from '../index.ts'
 import type { WireMap } from '../server/routes/evaluations-wire.ts'
 import type { LoopFigures } from './quickstart/loop.ts'
@@ -27,11 +27,14 @@ before(async () => {
   await merge({ model: tiny, adapter: output, output: model })
 })
 
-function start(...args: string[]): ChildProcess {
+/** The quickstart; it ends with the test at the latest. */
+function start(t: TestContext, ...args: string[]): ChildProcess {
   const main = join(import.meta.dirname, 'main.ts')
-  return spawn(process.execPath, [main, 'quickstart', '--model', model, ...args], {
+  const child = spawn(process.execPath, [main, 'quickstart', '--model', model, ...args], {
     cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, POSTTRAIN_CACHE: join(folder, 'cache') },
   })
+  t.after(() => child.kill('SIGKILL'))
+  return child
 }
 
 async function ended(child: ChildProcess): Promise<{ code: number | null; out: string; log: string }> {
@@ -40,8 +43,8 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; out: s
   return { code: await code, out, log }
 }
 
-test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of each; then the Studio shows them until Ctrl-C', async () => {
-  const child = start('--output', 'quick')
+test('the loop on a tiny model: a log, choices, a dataset, two jobs, figures of each; then the Studio shows them until Ctrl-C', async (t) => {
+  const child = start(t, '--output', 'quick')
   const over = ended(child)
   const url = await studioOf(child)
   const first = await mapOf(url)
@@ -103,31 +106,32 @@ async function studioOf(child: ChildProcess): Promise<string> {
 
 /** Presses Ctrl-C, once, when the log has what is waited for. */
 async function interruptedAt(child: ChildProcess, sign: string): Promise<{ code: number | null; log: string }> {
-  let isPressed = false
+  let seen = ''
   child.stderr!.on('data', (lines: Buffer) => {
-    if (isPressed || !lines.includes(sign)) return
-    isPressed = true
+    if (seen.includes(sign)) return
+    seen += lines.toString()
+    if (!seen.includes(sign)) return
     child.kill('SIGINT')
   })
   return ended(child)
 }
 
-test('Ctrl-C ends the loop with its server and its job; the next one begins anew', async () => {
-  const first = await interruptedAt(start('--output', 'stopped'), 'supervised ')
+test('Ctrl-C ends the loop with its server and its job; the next one begins anew', async (t) => {
+  const first = await interruptedAt(start(t, '--output', 'stopped'), 'supervised ')
   assert.equal(first.code, 130, first.log)
   const server = join(folder, 'stopped/server')
   assert.ok(existsSync(join(server, 'jobs')))
   assert.ok(!existsSync(join(folder, 'stopped/result.json')))
-  const second = await interruptedAt(start('--output', 'stopped'), 'serving ')
+  const second = await interruptedAt(start(t, '--output', 'stopped'), 'serving ')
   assert.equal(second.code, 130, second.log)
   assert.ok(!existsSync(join(server, 'jobs')))
 })
 
-test('a folder that is no server\'s is left alone', async () => {
+test('a folder that is no server\'s is left alone', async (t) => {
   const mine = join(folder, 'mine/server')
   mkdirSync(mine, { recursive: true })
   writeFileSync(join(mine, 'letter.txt'), 'dear')
-  const { code, log } = await ended(start('--output', 'mine'))
+  const { code, log } = await ended(start(t, '--output', 'mine'))
   assert.equal(code, 2)
   assert.match(log, /no server's folder: give another --output/)
   assert.equal(readFileSync(join(mine, 'letter.txt'), 'utf8'), 'dear')
