@@ -78,7 +78,7 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
   const adapter = await newAdapter(server.url)
 
   await step('the new adapter answers in the playground', async () => {
-    await page.locator('main').getByRole('link', { name: adapter, exact: true }).first().click()
+    await page.locator('main').getByTitle(adapter, { exact: true }).first().click()
     await page.getByRole('link', { name: /try/i }).first().click()
     await page.getByLabel('Your message').fill(question)
     await page.keyboard.press('Enter')

@@ -1,3 +1,4 @@
+import { namesAmong, shortText } from '../model-names.ts'
 import { call } from './client.ts'
 
 /** A model as /v1/models lists it. */
@@ -18,12 +19,13 @@ export async function listModels(signal: AbortSignal): Promise<readonly Model[]>
 
 /** The models as they are offered: the base, aliases, adapters and checkpoints, the newest first. */
 export function groupsOf(models: readonly Model[]): readonly ModelGroup[] {
-  const plain = (wanted: readonly Model[]) => wanted.map(({ id }) => ({ id, label: id }))
+  const names = namesAmong(models.map(({ id }) => id))
+  const plain = (wanted: readonly Model[]) => wanted.map(({ id }) => ({ id, label: names.get(id)! }))
   const aliases = models.filter(({ posttrain }) => posttrain?.kind === 'alias')
   const adapters = models.filter(({ posttrain }) => posttrain?.kind === 'adapter').toReversed()
   return [
     { title: 'Base', models: plain(models.filter(({ posttrain }) => posttrain === undefined)) },
-    { title: 'Aliases', models: aliases.map(({ id, posttrain }) => ({ id, label: `${id} (now ${posttrain?.adapter ?? 'the base'})` })) },
+    { title: 'Aliases', models: aliases.map(({ id, posttrain }) => ({ id, label: `${id} (now ${posttrain?.adapter == null ? 'the base' : names.get(posttrain.adapter) ?? shortText(posttrain.adapter)})` })) },
     { title: 'Adapters', models: plain(adapters.filter(({ posttrain }) => posttrain?.source !== 'checkpoint')) },
     { title: 'Checkpoints', models: plain(adapters.filter(({ posttrain }) => posttrain?.source === 'checkpoint')) },
   ].filter(({ models }) => models.length > 0)

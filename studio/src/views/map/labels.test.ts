@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { arrowBetween, lengthWithin, sharedArea, type Box, type Spot } from './geometry.ts'
-import { namesInShort, placeLabels, shortName, type Label } from './labels.ts'
+import { placeLabels, type Label } from './labels.ts'
 
 const bounds: Box = { x: 0, y: 0, width: 600, height: 400 }
 
@@ -63,16 +63,4 @@ test('an arrow keeps off both points and ends in its head', () => {
   assert.deepEqual(arrow.to, { x: 81, y: 0 })
   assert.match(arrow.head, /^90\.0,0\.0 /)
   assert.equal(arrowBetween({ x: 0, y: 0 }, { x: 20, y: 0 }, 10, 9), undefined)
-})
-
-test('long names keep their end', () => {
-  assert.equal(shortName('v2', 10), 'v2')
-  const short = shortName('an-adapter-with-a-very-long-name-v2', 20)
-  assert.equal(short.length, 20)
-  assert.ok(short.endsWith('name-v2'))
-})
-
-test('on the map a job\'s adapter is called by its suffix, unless another one is too', () => {
-  const names = namesInShort(['SmolLM2', 'ft:SmolLM2:v1:aaaa1111', 'ft:SmolLM2:v2:bbbb2222', 'ft:SmolLM2:v2:cccc3333', 'ft:SmolLM2::dddd4444', 'ft:SmolLM2:v1:aaaa1111:step-10'])
-  assert.deepEqual([...names.values()], ['SmolLM2', 'v1', 'v2 bbbb2222', 'v2 cccc3333', 'dddd4444', 'v1:step-10'])
 })

@@ -77,26 +77,3 @@ function costOf(box: Box, { bounds, marks, lines, faint = [] }: Surroundings, ta
 export function widthOf(text: string, size: number): number {
   return text.length * size * 0.6 + 2
 }
-
-/** A long name keeps its end, which tells models apart. */
-export function shortName(name: string, most: number): string {
-  if (name.length <= most) return name
-  const head = Math.floor((most - 1) / 3)
-  return `${name.slice(0, head)}…${name.slice(name.length - (most - 1 - head))}`
-}
-
-/**
- * What models are called on a picture: of `ft:BASE:SUFFIX:JOB` the suffix, or the job where there is none or another has the same.
- * @returns a name for each, all different where the models are
- */
-export function namesInShort(models: readonly string[], most = 24): ReadonlyMap<string, string> {
-  const wanted = models.map((model) => {
-    const [, suffix, job = '', rest = ''] = /^ft:[^:]*:([^:]*):([^:]+)(:.+)?$/.exec(model) ?? []
-    return { model, name: suffix === undefined ? model : (suffix || job) + rest, longer: suffix ? `${suffix} ${job}${rest}` : model }
-  })
-  const uses = Map.groupBy(wanted, ({ name }) => shortName(name, most))
-  return new Map(wanted.map(({ model, name, longer }) => {
-    const short = shortName(name, most)
-    return [model, uses.get(short)!.length === 1 ? short : shortName(longer, most)]
-  }))
-}

@@ -1,7 +1,8 @@
 /** Where everything on the map stands, pixels. */
+import { namesAmong } from '../../model-names.ts'
 import { axisOver, positionOn, type Axis } from './axis.ts'
 import { arrowBetween, type Arrow, type Box, type Spot } from './geometry.ts'
-import { namesInShort, placeLabels, widthOf, type Label, type PlacedLabel } from './labels.ts'
+import { placeLabels, widthOf, type Label, type PlacedLabel } from './labels.ts'
 import { aliasWords, isBase, methodName, type Standing } from './lineage.ts'
 
 export interface MapLayout {
@@ -63,7 +64,7 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
     return arrow === undefined || run === undefined ? [] : [{ arrow, model: standing.model, run, text: methodName(method) }]
   })
 
-  const short = namesInShort(standings.map(({ model }) => model), width < 480 ? 14 : 24)
+  const short = namesAmong(standings.map(({ model }) => model), width < 480 ? 14 : 24)
   const names = standings.map(({ model, aliases }) => [short.get(model)!, ...(aliases.length > 0 ? [aliasWords(aliases)] : [])])
   const order = standings.map((_, i) => i).toSorted((a, b) => rank(standings[a]!, foremost) - rank(standings[b]!, foremost)).slice(0, mostNames)
   const wishes = [
