@@ -67,6 +67,30 @@ export interface Arrow extends Line {
   readonly head: string
 }
 
+export interface Loop {
+  /** As an SVG path. */
+  readonly path: string
+  readonly head: string
+  /** What it covers. */
+  readonly box: Box
+}
+
+/** A small arrow out of a point and back to it. @param turn which way it leaves, of a whole turn: 0 is to the upper left */
+export function loopAt({ x, y }: Spot, turn = 0): Loop {
+  const [radius, distance] = [8, 14]
+  const angle = (turn - 0.375) * 2 * Math.PI
+  const [ux, uy] = [Math.cos(angle), Math.sin(angle)]
+  const middle = { x: x + ux * distance, y: y + uy * distance }
+  const around = (along: number, aside: number): Spot => ({ x: middle.x + ux * along - uy * aside, y: middle.y + uy * along + ux * aside })
+  const [start, end] = [around(-4.5, -6.6), around(-2.5, 7.6)]
+  const corners = [around(-8.5, 3), around(-0.5, 4.5), around(-4, 11)]
+  return {
+    path: `M${start.x.toFixed(1)} ${start.y.toFixed(1)}A${radius} ${radius} 0 1 1 ${end.x.toFixed(1)} ${end.y.toFixed(1)}`,
+    head: corners.map((corner) => `${corner.x.toFixed(1)},${corner.y.toFixed(1)}`).join(' '),
+    box: { x: middle.x - radius, y: middle.y - radius, width: 2 * radius, height: 2 * radius },
+  }
+}
+
 /** An arrow that keeps off the points that it joins; undefined where they are too close for one. @param gap from their centres */
 export function arrowBetween(from: Spot, to: Spot, gap: number, head = 9): Arrow | undefined {
   const length = Math.hypot(to.x - from.x, to.y - from.y)

@@ -46,9 +46,13 @@ test('an arrow for every run whose models are far enough apart, with its method'
   assert.equal(drawn[0]!.label!.text, 'SFT')
 })
 
-test('a model that stands where its parent does has no arrow, which would have no length', () => {
-  const same = standingsOf({ points: [points[0]!, { ...points[0]!, model: 'v1', adapter: 'v1' }], arrows: [arrows[0]!] })
-  assert.deepEqual(layoutMap(same, { ...sizes[1]!, foremost: 'v1' }).arrows, [])
+test('a run that left its model where it began is a loop, for an arrow would have no length; several stand beside each other', () => {
+  const stayed = ['v1', 'v2'].map((model) => ({ ...points[0]!, model, adapter: model }))
+  const same = standingsOf({ points: [points[0]!, ...stayed], arrows: stayed.map(({ model }) => ({ ...arrows[0]!, run: `run-${model}`, to: model })) })
+  const { arrows: drawn, loops } = layoutMap(same, { ...sizes[1]!, foremost: 'v1' })
+  assert.deepEqual(drawn, [])
+  assert.deepEqual(loops.map(({ model, run }) => [model, run]), [['v1', 'run-v1'], ['v2', 'run-v2']])
+  assert.notEqual(loops[0]!.path, loops[1]!.path)
 })
 
 test('aliases are told in a second line', () => {

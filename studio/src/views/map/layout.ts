@@ -1,7 +1,7 @@
 /** Where everything on the map stands, pixels. */
 import { namesAmong } from '../../model-names.ts'
 import { axisOver, positionOn, type Axis } from './axis.ts'
-import { arrowBetween, type Arrow, type Box, type Spot } from './geometry.ts'
+import { arrowBetween, loopAt, type Arrow, type Box, type Loop, type Spot } from './geometry.ts'
 import { placeLabels, widthOf, type Label, type PlacedLabel } from './labels.ts'
 import { aliasWords, isBase, methodName, type Standing } from './lineage.ts'
 
@@ -12,6 +12,8 @@ export interface MapLayout {
   readonly preference: Axis
   readonly points: readonly PlacedPoint[]
   readonly arrows: readonly PlacedArrow[]
+  /** Of runs that moved their model too little for an arrow. */
+  readonly loops: readonly PlacedLoop[]
   x(value: number): number
   y(value: number): number
 }
@@ -28,6 +30,11 @@ export interface PlacedArrow extends Arrow {
   readonly model: string
   readonly run: string
   readonly label: (PlacedLabel & { readonly text: string }) | undefined
+}
+
+export interface PlacedLoop extends Loop {
+  readonly model: string
+  readonly run: string
 }
 
 /** Type sizes of names and of what is beside them, pixels. */
@@ -64,6 +71,8 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
     return arrow === undefined || run === undefined ? [] : [{ arrow, model: standing.model, run, text: methodName(method) }]
   })
 
+  const loops = loopsOf(standings, spots, new Set(arrows.map(({ model }) => model)))
+
   const short = namesAmong(standings.map(({ model }) => model), width < 480 ? 14 : 24)
   const names = standings.map(({ model, aliases }) => [short.get(model)!, ...(aliases.length > 0 ? [aliasWords(aliases)] : [])])
   const order = standings.map((_, i) => i).toSorted((a, b) => rank(standings[a]!, foremost) - rank(standings[b]!, foremost)).slice(0, mostNames)
@@ -71,7 +80,7 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
     ...order.map((i) => nameLabel(names[i]!, spots[i]!, rank(standings[i]!, foremost) < 3)),
     ...(arrows.length > crowd ? [] : arrows.map(({ arrow, text }) => methodLabel(text, arrow))),
   ]
-  const marks = spots.map((spot) => ({ x: spot.x - 7, y: spot.y - 7, width: 14, height: 14 }))
+  const marks = [...spots.map((spot) => ({ x: spot.x - 7, y: spot.y - 7, width: 14, height: 14 })), ...loops.map(({ box }) => box)]
   const crosses = standings.flatMap(({ correctness: c, preference: p }, i) => [
     { from: { ...spots[i]!, x: x(c.low) }, to: { ...spots[i]!, x: x(c.high) } }, { from: { ...spots[i]!, y: y(p.low) }, to: { ...spots[i]!, y: y(p.high) } },
   ])
@@ -79,13 +88,26 @@ export function layoutMap(standings: readonly Standing[], { width, height, forem
   const labels = new Map(order.map((i, rank) => [i, placed[rank]]))
 
   return {
-    plot, correctness, preference, x, y,
+    plot, correctness, preference, x, y, loops,
     points: standings.map((standing, i) => ({ ...spots[i]!, standing, lines: names[i]!, label: labels.get(i) })),
     arrows: arrows.map(({ arrow, model, run, text }, i) => {
       const label = placed[order.length + i]
       return { ...arrow, model, run, label: label && { ...label, text } }
     }),
   }
+}
+
+/** Loops beside each other where several models stand in one place. */
+function loopsOf(standings: readonly Standing[], spots: readonly Spot[], moved: ReadonlySet<string>): readonly PlacedLoop[] {
+  const taken = new Map<string, number>()
+  return standings.flatMap(({ model, run, parent }, i) => {
+    if (run === undefined || parent === undefined || moved.has(model)) return []
+    const spot = spots[i]!
+    const place = `${Math.round(spot.x / clearance)} ${Math.round(spot.y / clearance)}`
+    const before = taken.get(place) ?? 0
+    taken.set(place, before + 1)
+    return [{ ...loopAt(spot, before / 5), model, run }]
+  })
 }
 
 function bounds({ value, low, high }: Standing['correctness']): readonly number[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WireMapArrow, WireMapPoint } from '../../../../src/server/routes/evaluations-wire.ts'
-import { aliasWords, ancestryOf, newestOf, nextSorting, readSorting, sortStandings, standingsOf } from './lineage.ts'
+import { aliasWords, ancestryOf, newestOf, nextSorting, readSorting, sortStandings, stayed, standingsOf } from './lineage.ts'
 
 function point(model: string, correctness: number, preference = 0.5): WireMapPoint {
   const exact = (value: number) => ({ value, low: value, high: value })
@@ -65,4 +65,12 @@ test('a second press turns the order round', () => {
 test('aliases in words', () => {
   assert.equal(aliasWords(['support-desk']), 'support-desk points here')
   assert.equal(aliasWords(['a', 'b']), 'a and b point here')
+})
+
+test('a run that left both figures as they are shown left its model where it was', () => {
+  const [, v1] = standingsOf({ points, arrows })
+  const { correctness, preference } = v1!.parent!
+  assert.equal(stayed({ ...v1!, correctness, preference }), true)
+  assert.equal(stayed({ ...v1!, correctness, preference: { ...preference, value: preference.value + 0.01 } }), false)
+  assert.equal(stayed({ ...v1!, parent: undefined }), false)
 })

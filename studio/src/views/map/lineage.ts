@@ -35,6 +35,12 @@ export function isBase({ adapter }: Pick<WireMapPoint, 'adapter'>): boolean {
   return adapter === null
 }
 
+/** Whether a run left both figures of its model where they were, as they are shown. */
+export function stayed({ parent, correctness, preference }: Standing): boolean {
+  const alike = (a: WireMapPoint['correctness'], b: WireMapPoint['correctness']): boolean => Math.abs(a.value - b.value) < 0.005
+  return parent !== undefined && alike(parent.correctness, correctness) && alike(parent.preference, preference)
+}
+
 /** The model that the newest run made; ids of jobs grow with time. */
 export function newestOf(arrows: readonly WireMapArrow[]): string | undefined {
   return arrows.toSorted((a, b) => (a.run < b.run ? -1 : 1)).at(-1)?.to
