@@ -10,6 +10,14 @@ export interface Live<Value> {
   refresh(): Promise<void>
 }
 
+/** Milliseconds after which a server that did not answer, or could not, is asked again. */
+const retryAfter = 3000
+
+/** A refusal stands until somebody asks again; a server that is gone may come back. */
+function pauseAfter({ status }: CallError): number | undefined {
+  return status > 0 && status < 500 && status !== 429 ? undefined : retryAfter
+}
+
 interface LiveOptions<Value> {
   /** Milliseconds from one answer to the next question while the page is seen; none: asked once. */
   readonly every?: number | ((value: Value | undefined) => number | undefined)
@@ -17,7 +25,8 @@ interface LiveOptions<Value> {
 
 /**
  * What the server says, kept up to date. To be called while a component is set up; `load` is called again when something
- * reactive that it reads before its first `await` changes, and an answer that is overtaken is dropped.
+ * reactive that it reads before its first `await` changes, and an answer that is overtaken is dropped. A server that is gone is asked
+ * again until it is back.
  */
 export function live<Value>(load: (signal: AbortSignal) => Promise<Value>, { every }: LiveOptions<Value> = {}): Live<Value> {
   let value = $state.raw<Value>()
@@ -44,7 +53,7 @@ export function live<Value>(load: (signal: AbortSignal) => Promise<Value>, { eve
         error = thrown as CallError
       }
       loading = false
-      const pause = typeof every === 'function' ? every(value) : every
+      const pause = error === undefined ? (typeof every === 'function' ? every(value) : every) : pauseAfter(error)
       if (pause !== undefined) timer = setTimeout(whenSeen, pause)
     }
 
