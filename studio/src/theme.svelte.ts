@@ -9,7 +9,7 @@ let current = $state<Theme>(themes.find((theme) => theme === stored) ?? 'system'
 /** Counts changes of what is seen, so that what paints by itself (charts) paints again. */
 let changes = $state(0)
 apply()
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { changes++ })
+for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) matchMedia(query).addEventListener('change', () => { changes++ })
 
 function apply(): void {
   if (current === 'system') delete document.documentElement.dataset['theme']
