@@ -18,11 +18,20 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
   await seed(server.url, { jobs: false, rows: 120 })
   const { page, problems } = await openView(browser, server.url)
   const step = async (name: string, walk: () => Promise<void>): Promise<void> => {
-    await t.test(name, async () => {
-      await walk()
+    let arrived = false
+    await t.test(name, async (t) => {
+      try {
+        await walk()
+      } catch (error) {
+        t.diagnostic(`${page.url()}\n${await page.locator('body').innerText()}`)
+        throw error
+      }
       assert.deepEqual(await seriousFaults(page), [])
       assert.deepEqual(problems, [])
+      arrived = true
     })
+    // What follows builds on it, and would wait in vain.
+    assert.ok(arrived, `the way ends at: ${name}`)
   }
 
   await step('the first page is the map, where nothing is measured yet', async () => {
