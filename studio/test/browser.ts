@@ -62,6 +62,13 @@ export async function openView(browser: Browser, url: string, { dark = false, wi
   return { page, problems }
 }
 
+/** Asks in the playground by keyboard, once there are models that could answer: before, Enter does nothing. */
+export async function sendMessage(page: Page, message: string): Promise<void> {
+  await page.getByLabel('Your message').fill(message)
+  await page.locator('button:enabled', { hasText: 'Send' }).waitFor()
+  await page.getByLabel('Your message').press('Enter')
+}
+
 interface AxeResults {
   readonly violations: readonly { readonly id: string; readonly impact: string; readonly help: string; readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[] }[]
 }

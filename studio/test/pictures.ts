@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Browser, Page } from 'playwright-core'
 import { startServerProcess } from '../../src/server/fixtures/server-process.ts'
-import { openBrowser, openView } from './browser.ts'
+import { openBrowser, openView, sendMessage } from './browser.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -59,7 +59,7 @@ const pictures: readonly Picture[] = [
     name: 'playground',
     route: ({ parent, adapter }) => `#/playground?${new URLSearchParams([['model', options.name], ['model', parent], ['model', adapter], ['prompt', complaint], ['system', 'Summarize the complaint for the support desk.'], ['temperature', '0']]).toString()}`,
     prepare: async (page) => {
-      await page.getByLabel('Your message').press('Enter')
+      await sendMessage(page, complaint)
       await page.getByText('answers are complete').waitFor({ state: 'attached', timeout: 60_000 })
     },
   },

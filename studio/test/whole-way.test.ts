@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { startServerProcess, type ServerProcess } from '../../src/server/fixtures/server-process.ts'
-import { noChromium, openBrowser, openView, seriousFaults } from './browser.ts'
+import { noChromium, openBrowser, openView, sendMessage, seriousFaults } from './browser.ts'
 import { seed } from './seed.ts'
 
 const model = join(import.meta.dirname, '../../src/models/fixtures/tiny-llama')
@@ -41,8 +41,7 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
 
   await step('the base answers in the playground; the answer is bad, and corrected', async () => {
     await page.getByRole('link', { name: 'Playground', exact: true }).click()
-    await page.getByLabel('Your message').fill(question)
-    await page.keyboard.press('Enter')
+    await sendMessage(page, question)
     await page.getByRole('button', { name: 'Bad', exact: true }).click()
     await page.getByRole('status').filter({ hasText: 'Stored' }).waitFor()
     await page.getByRole('button', { name: 'Correct', exact: true }).click()
@@ -89,8 +88,7 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
   await step('the new adapter answers in the playground', async () => {
     await page.locator('main').getByTitle(adapter, { exact: true }).first().click()
     await page.getByRole('link', { name: /try/i }).first().click()
-    await page.getByLabel('Your message').fill(question)
-    await page.keyboard.press('Enter')
+    await sendMessage(page, question)
     await page.getByRole('button', { name: 'Good', exact: true }).first().waitFor()
   })
 
@@ -103,7 +101,7 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
 
   await step('the evaluation says what changed', async () => {
     await page.getByRole('link', { name: 'Evaluation', exact: true }).click()
-    await page.getByRole('heading', { name: 'Score' }).waitFor()
+    await page.getByRole('heading', { name: 'Score', exact: true }).waitFor()
   })
 
   await page.setViewportSize({ width: 360, height: 740 })

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
 import { serveFake } from '../../../../src/server/fixtures/server.ts'
 import { startServerProcess, type ServerProcess } from '../../../../src/server/fixtures/server-process.ts'
-import { noChromium, openBrowser, openView, seriousFaults, type View } from '../../../test/browser.ts'
+import { noChromium, openBrowser, openView, sendMessage, seriousFaults, type View } from '../../../test/browser.ts'
 
 const model = join(import.meta.dirname, '../../../../src/models/fixtures/tiny-llama')
 
@@ -58,8 +58,7 @@ describe('the playground', { skip: noChromium }, () => {
         .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-pressed'))),
       ask: async (message) => {
         const before = await page.getByRole('article').count()
-        await page.getByLabel('Your message').fill(message)
-        await page.keyboard.press('Enter')
+        await sendMessage(page, message)
         await page.getByRole('article').nth(before).getByRole('button', { name: 'Good', exact: true }).waitFor()
         await page.getByRole('button', { name: 'Send' }).waitFor()
       },
@@ -129,8 +128,8 @@ describe('the playground', { skip: noChromium }, () => {
     const told = Promise.withResolvers<undefined>()
     fake.reply = 'One two three four five six seven eight'
     fake.beforeToken = async (token) => token < 5 ? undefined : told.promise
-    const { page, problems } = await openView(browser, `${server.url}/#/playground?model=tiny-llama&prompt=Go+on`)
-    await page.getByLabel('Your message').press('Enter')
+    const { page, problems } = await openView(browser, `${server.url}/#/playground?model=tiny-llama`)
+    await sendMessage(page, 'Go on')
     await page.getByRole('article').getByText('One').waitFor()
     await page.keyboard.press('Escape')
     await page.getByText('Stopped.').waitFor()
