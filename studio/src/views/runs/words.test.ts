@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { headlines } from './headlines.ts'
 import { othersIn, rangeIn, rangeQuery, runQuery, smoothingIn } from './run-place.ts'
 import { promptTurns } from './samples.ts'
-import { pauseFor, stepWords, timeWords } from './words.ts'
+import { namesOf, pauseFor, stepWords, timeWords } from './words.ts'
 
 test('headlines tell what was measured from start to now, and the best on the way', () => {
   const evaluations = [
@@ -57,4 +57,9 @@ test('a prompt is one turn, or messages as they were written', () => {
   assert.deepEqual(promptTurns('hi'), [{ role: 'user', text: 'hi' }])
   assert.deepEqual(promptTurns([{ role: 'system', content: 'be kind' }, { role: 'user', content: 'hi' }]), [{ role: 'system', text: 'be kind' }, { role: 'user', text: 'hi' }])
   assert.deepEqual(promptTurns(7), [{ role: 'prompt', text: '7' }])
+})
+
+test('runs of one name are told apart by the end of their ids', () => {
+  const runs = [{ id: 'ftjob-aaaa1111', name: 'v1' }, { id: 'ftjob-bbbb2222', name: 'v2' }, { id: 'ftjob-cccc3333', name: 'v2' }]
+  assert.deepEqual([...namesOf(runs).values()], ['v1', 'v2 bbbb2222', 'v2 cccc3333'])
 })

@@ -8,6 +8,12 @@ export function methodWords(method: string): string {
   return methods[method] ?? method
 }
 
+/** What runs are called beside each other: with the end of the id, which is that of the adapter too, where two have the same name. */
+export function namesOf(runs: readonly Pick<WireRun, 'id' | 'name'>[]): ReadonlyMap<string, string> {
+  const uses = Map.groupBy(runs, ({ name }) => name)
+  return new Map(runs.map(({ id, name }) => [id, uses.get(name)!.length === 1 ? name : `${name} ${id.slice(-8)}`]))
+}
+
 const moving: ReadonlySet<WireRunStatus> = new Set(['validating_files', 'queued', 'running', 'pausing'])
 
 /** Whether its figures may change by themselves. */
