@@ -7,6 +7,8 @@ import type { Work } from './work.ts'
 export interface Pace {
   /** CPU seconds of one of its cores for each of the machine whose figures are below. */
   readonly factor: number
+  /** The same of products with weights in 8 or 4 bits: how a machine's integer kernels compare with those for floats is its own. */
+  readonly quantized: number
   readonly cores: number
   readonly source: EstimateBasis['pace']
 }
@@ -30,11 +32,12 @@ const rates = {
 const parallel = 0.9
 
 /** Seconds of some work by the clock. */
-export function secondsOf(work: Work, precision: Precision, { factor, cores }: Pace): number {
-  const head = precision === 'int8' || precision === 'int4' ? rates.linear.int8 : rates.linear.f32
-  const nanoseconds = work.linear * rates.linear[precision] + work.head * head + work.dense * rates.dense + work.scores * rates.scores +
-    work.elements * rates.elements + work.weights * rates.weights + work.updates * rates.updates + work.runs * rates.runs
-  return (factor * nanoseconds) / cores ** parallel / 1e9
+export function secondsOf(work: Work, precision: Precision, { factor, quantized, cores }: Pace): number {
+  // NF4 is unpacked, and multiplied in f32.
+  const isQuantized = precision === 'int8' || precision === 'int4'
+  const frozen = work.linear * rates.linear[precision] + work.head * rates.linear[isQuantized ? 'int8' : 'f32'] + work.weights * rates.weights
+  const rest = work.dense * rates.dense + work.scores * rates.scores + work.elements * rates.elements + work.updates * rates.updates + work.runs * rates.runs
+  return ((isQuantized ? quantized : factor) * frozen + factor * rest) / cores ** parallel / 1e9
 }
 
 /** CPU seconds of all cores for each second by the clock, where a machine does nothing else. */

@@ -16,7 +16,7 @@ import { paceOfRuns } from './run-pace.ts'
 const root = mkdtempSync(join(tmpdir(), 'run-pace-'))
 after(() => { rmSync(root, { recursive: true }) })
 const config = tinyConfig()
-const trial: Pace = { factor: 2, cores: 2, source: 'trial' }
+const trial: Pace = { factor: 2, quantized: 3, cores: 2, source: 'trial' }
 const [batch, length] = [4, 32]
 
 function recipeOf(output: string, method = 'sft'): Recipe {

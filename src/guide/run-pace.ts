@@ -24,13 +24,13 @@ export async function paceOfRuns(runs: readonly NamedRun[], config: ModelConfig,
   }
   if (ratios.length < fewest.runs) return trial
   const median = ratios.toSorted((a, b) => a - b)[ratios.length >> 1]!
-  return { ...trial, factor: trial.factor * median, source: 'runs' }
+  return { ...trial, factor: trial.factor * median, quantized: trial.quantized * median, source: 'runs' }
 }
 
 /** What a run's steps took over what is said of them; undefined: it says nothing of that. */
 function ratioOf({ recipe, summary }: FinishedRun, config: ModelConfig, trial: Pace): number | undefined {
   const { steps, tokens, tokensPerSecond } = summary
-  if (steps < fewest.steps || tokensPerSecond === 0 || !methodsWithRows.includes(recipe.method)) return undefined
+  if (steps < fewest.steps || tokensPerSecond === 0 || recipe.device !== 'cpu' || !methodsWithRows.includes(recipe.method)) return undefined
   const length = Math.max(2, Math.round(tokens / steps / recipe.batch))
   // Half of a row's tokens carry loss: a run's figures do not say how many.
   const mask = new Uint8Array(length).fill(1, Math.floor(length / 2))
