@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { UserError } from '../errors.ts'
 import { methods } from '../methods/index.ts'
+import { openStore } from '../store/index.ts'
 import { parseRecipe } from '../train/recipe.ts'
 import { advise } from './advise.ts'
 import { runCommand } from './command.ts'
@@ -59,7 +60,10 @@ test('--write leaves recipes that can be read; several are numbered', async () =
 })
 
 test('a server’s folder is advised on by what its store has', async () => {
-  assert.match(await run('--directory', join(folder, 'store')), /^Nothing to train yet\.\n[^]*0 answers are stored/)
+  const directory = join(folder, 'store')
+  await assert.rejects(run('--directory', directory), { name: 'UserError', message: /has no store\.sqlite/ })
+  await (await openStore({ directory })).close()
+  assert.match(await run('--directory', directory), /^Nothing to train yet\.\n[^]*0 answers are stored/)
 })
 
 test('rows that say nothing, a goal that is none, and no data at all', async () => {

@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import { adviseRun, type RunAdvice } from '../guide/advise-run.ts'
 import { Advisor } from '../guide/advisor.ts'
 import { decisionTable, situationIds } from '../guide/decision-table.ts'
+import type { StoreFacts } from '../guide/facts.ts'
 import type { FullAdvice, NamedFile } from '../guide/gather.ts'
 import type { RunEstimate } from '../guide/run-estimate.ts'
 import { runsIn } from '../guide/run-facts.ts'
@@ -37,47 +38,48 @@ export const advise = defineCommand({
     directory: { type: 'string', value: 'DIR', help: 'the folder that serve --directory has' },
     database: { type: 'string', value: 'URL', help: 'the PostgreSQL database that serve --database has' },
     run: { type: 'string', value: 'DIR', help: 'the folder of a run that has ended' },
-    runs: { type: 'string', value: 'DIR', help: 'where runs that have ended are (default runs)' },
+    runs: { type: 'string', value: 'DIR', help: 'where runs of this model that have ended are (default runs)' },
     memory: { type: 'string', value: 'MB', help: 'for a machine with so much memory (default: this one)' },
     variants: { type: 'string', value: 'N', help: 'models that are to differ, as for N customers' },
     write: { type: 'string', value: 'FILE', help: 'write the recipe; of several, each with its number before the ending' },
   },
   positionals: 0,
   async run({ options, json, terminal }) {
+    const files = (options.data ?? []).map((path): NamedFile => ({ path, name: path }))
     if (options.run !== undefined) {
+      if (files.length > 0 || options.directory !== undefined || options.goal !== undefined) throw usageError(self, '--run looks at a run alone')
       const found = await adviseRun(options.run)
-      if (options.write !== undefined && found.recipe !== null) writeRecipes(options.write, [found.recipe])
+      if (options.write !== undefined) writeRecipes(options.write, found.recipe === null ? [] : [found.recipe])
       terminal.out(json ? `${JSON.stringify(found)}\n` : describeRun(found))
       return
     }
-    const files = (options.data ?? []).map((path): NamedFile => ({ path, name: path }))
     if (files.length === 0 && options.directory === undefined && options.goal === undefined) {
       throw usageError(self, 'name the data (--data FILE), a server’s folder (--directory DIR) or a run (--run DIR)')
     }
+    const goal = choiceOption('goal', options.goal, situationIds)
+    const memoryMb = numberOption('memory', options.memory, { min: 1 })
+    const variants = numberOption('variants', options.variants, { min: 1, integer: true })
     const progress = createProgress(terminal.log)
     const path = options.model === undefined ? undefined : await resolveModel(options.model, { onProgress: showFetch(progress) })
     progress.end()
-    const advisor = new Advisor()
-    try {
-      const full = await advisor.advise({
-        files,
-        heldOut: options.eval === undefined ? undefined : { path: options.eval, name: options.eval },
-        goal: choiceOption('goal', options.goal, situationIds),
-        model: { name: options.model ?? defaultModel, path },
-        store: options.directory === undefined ? undefined : await factsOf(options.directory, options.database),
-        runs: runsIn(options.runs ?? 'runs'),
-        memoryMb: numberOption('memory', options.memory, { min: 1 }),
-        variants: numberOption('variants', options.variants, { min: 1, integer: true }),
-      })
-      if (options.write !== undefined) writeRecipes(options.write, full.advice.runs.map(({ yaml }) => yaml))
-      terminal.out(json ? `${JSON.stringify({ ...full.advice, estimates: full.estimates })}\n` : describe(full, options.write))
-    } finally {
-      await advisor.close()
-    }
+    const name = options.model ?? defaultModel
+    await using advisor = new Advisor()
+    const full = await advisor.advise({
+      files, goal, memoryMb, variants,
+      heldOut: options.eval === undefined ? undefined : { path: options.eval, name: options.eval },
+      model: { name, path },
+      store: options.directory === undefined ? undefined : await factsOf(options.directory, options.database),
+      runs: runsIn(options.runs ?? 'runs', name),
+    })
+    if (options.write !== undefined) writeRecipes(options.write, full.advice.runs.map(({ yaml }) => yaml))
+    terminal.out(json ? `${JSON.stringify({ ...full.advice, estimates: full.estimates })}\n` : describe(full, options.write))
   },
 })
 
-async function factsOf(directory: string, url: string | undefined) {
+async function factsOf(directory: string, url: string | undefined): Promise<StoreFacts> {
+  if (url === undefined && !existsSync(join(directory, 'store.sqlite'))) {
+    throw new UserError(`${directory} has no store.sqlite: name the folder of a server.`, { exitCode: 2 })
+  }
   await using store = await openStore({ directory: resolve(directory), url })
   return await storeFacts(store)
 }
@@ -99,7 +101,7 @@ function describe({ advice, estimates }: FullAdvice, written: string | undefined
     '',
     `# ${runs.length > 1 ? `${i + 1}. ` : ''}${title}`,
     ...(estimates[i] == null ? [] : [`# ${estimateText(estimates[i])}`]),
-    ...datasets.map(({ name, kind }) => `# first: POST /v1/datasets {"name": "${name}", "kind": "${kind}"}`),
+    ...datasets.map((dataset) => `# a job of the server, by the Studio's New job; first: POST /v1/datasets ${JSON.stringify(dataset)}`),
     yaml.trimEnd(),
   ])
   return [

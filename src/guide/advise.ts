@@ -1,9 +1,8 @@
 /** From what a team has to what it should do: a technique, recipes that run as they are, and the reasons. */
 import { stringify } from 'yaml'
-import type { DataKindName } from '../data/kinds.ts'
 import type { RecipeInput } from '../train/recipe.ts'
 import { decisionOf, type Decision } from './decision-table.ts'
-import type { Facts } from './facts.ts'
+import type { DatasetToMake, Facts } from './facts.ts'
 import { headlinePath, type Stage } from './headline-path.ts'
 import { planRuns } from './recipes.ts'
 import { findSituation, type Finding } from './situation.ts'
@@ -15,7 +14,7 @@ export interface AdvisedRun {
   /** The recipe as it is written to a file. */
   readonly yaml: string
   /** Datasets that are to be made of the store's feedback before. */
-  readonly datasets: readonly { readonly name: string; readonly kind: DataKindName }[]
+  readonly datasets: readonly DatasetToMake[]
 }
 
 export interface Advice {
@@ -33,12 +32,13 @@ export interface Advice {
 export function advise(facts: Facts): Advice {
   const finding = findSituation(facts)
   const stage = stageOf(finding)
+  const runs = planRuns(facts, finding)
   return {
     decision: finding.situation === null ? null : decisionOf(finding.situation),
     stage,
     reasons: finding.reasons,
-    warnings: warningsFor(facts, finding),
-    runs: planRuns(facts, finding).map(({ title, recipe }) => ({ title, recipe, yaml: stringify(recipe), datasets: datasetsOf(finding, recipe) })),
+    warnings: warningsFor(facts, finding, runs),
+    runs: runs.map(({ title, recipe }) => ({ title, recipe, yaml: stringify(recipe), datasets: datasetsOf(finding, recipe) })),
     next: nextSteps(stage),
   }
 }

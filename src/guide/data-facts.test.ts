@@ -36,21 +36,37 @@ test('what is wrong with rows is counted', async () => {
   assert.match(fault!, /thumbs\.jsonl:15: label/)
 })
 
+async function promptFacts(name: string, more: (i: number) => object): Promise<FileFacts['facts']> {
+  return (await factsOf(name, twelve((i) => ({ prompt: `p${i}`, ...more(i) })))).facts
+}
+
 test('how an answer can be checked', async () => {
-  const check = async (name: string, more: (i: number) => object) => (await factsOf(name, twelve((i) => ({ prompt: `p${i}`, ...more(i) })))).facts.check
-  assert.deepEqual(await check('number.jsonl', (i) => ({ answer: `${i},000` })), { fields: ['answer'], compare: 'number' })
-  assert.deepEqual(await check('gsm.jsonl', (i) => ({ answer: `It is so. #### ${i}` })), { fields: ['answer'], compare: 'number' })
-  assert.deepEqual(await check('text.jsonl', (i) => ({ target: `word ${i}` })), { fields: ['target'], compare: 'text' })
-  assert.deepEqual(await check('json.jsonl', (i) => ({ prompt: `Reply with JSON: ${i}`, party: 'buyer', days: i })), { fields: ['party', 'days'], compare: 'json' })
+  const check = async (name: string, more: (i: number) => object) => (await promptFacts(name, more)).check
+  assert.deepEqual(await check('number.jsonl', (i) => ({ answer: `${i},000` })), { fields: ['answer'], compare: 'number', longest: 6 })
+  assert.deepEqual(await check('gsm.jsonl', (i) => ({ answer: `It is so. #### ${i}` })), { fields: ['answer'], compare: 'number', longest: 17 })
+  assert.deepEqual(await check('text.jsonl', (i) => ({ target: `word ${i}` })), { fields: ['target'], compare: 'text', longest: 7 })
   assert.equal(await check('none.jsonl', (i) => ({ id: i })), undefined)
   assert.equal(await check('some.jsonl', (i) => (i === 3 ? {} : { answer: '1' })), undefined)
+})
+
+test('of an object the keys that its prompt names are checked, and such as a grader can name', async () => {
+  const fieldsOf = async (name: string, more: (i: number) => object) => (await promptFacts(name, more)).check?.fields
+  const asked = 'Reply with JSON:'
+  assert.deepEqual(await fieldsOf('all.jsonl', (i) => ({ prompt: `${asked} ${i}`, party: 'buyer', days: i })), ['party', 'days'])
+  assert.deepEqual(await fieldsOf('ids.jsonl', (i) => ({ prompt: `${asked} party and days. ${i}`, id: i, party: 'buyer', days: i, source: 'crm' })), ['party', 'days'])
+  assert.deepEqual(await fieldsOf('dots.jsonl', (i) => ({ prompt: `${asked} ${i}`, 'party.name': 'buyer', '{days}': i, days: i })), ['days'])
+})
+
+test('whole answers beside prompts are none that a program compares', async () => {
+  const { check, answers } = await promptFacts('long.jsonl', (i) => ({ reference: `The ${i}th customer asks, for the second time, where the parcel is, and for the money back.` }))
+  assert.deepEqual({ check, answers }, { check: undefined, answers: 'reference' })
 })
 
 test('held-out rows whose prompt is trained on', async () => {
   const pair = (prompt: string) => ({ prompt, chosen: 'a', rejected: 'b' })
   const training = await factsOf('train.jsonl', twelve((i) => pair(`Question ${i}`)))
   const held = await factsOf('eval.jsonl', [pair('question  3'), pair('Question 99')])
-  assert.deepEqual(heldOutFacts(held, [training]), { name: held.facts.name, kind: 'pairs', rows: 2, leaked: 1 })
+  assert.deepEqual(heldOutFacts(held, [training]), { name: held.facts.name, kind: 'pairs', rows: 2, broken: 0, leaked: 1 })
 })
 
 test('files that answer the same in different ways are models of their own', async () => {

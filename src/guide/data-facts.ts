@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { checkData, type DataReport } from '../data/check.ts'
 import type { LengthOptions } from '../data/check-lengths.ts'
-import type { DataKindName } from '../data/kinds.ts'
 import { parseRows } from '../data/read.ts'
 import { pairRow } from '../data/rows.ts'
 import type { Tokenizer } from '../models/tokenizer/tokenizer.ts'
-import type { AnswerCheck, AnswerForm, DataFacts, HeldOutFacts, Lengths } from './facts.ts'
+import type { AnswerForm, DataFacts, HeldOutFacts, Lengths } from './facts.ts'
 
 /** Facts of a file, and what they are compared by with those of other files. */
 export interface FileFacts {
@@ -33,7 +32,7 @@ export async function fileFacts(path: string, { name = path, tokenizer, renderin
   const { entries } = await parseRows<RawRow>(path, [anyRow])
   const rows = entries.flatMap((entry) => ('row' in entry ? [entry.row] : []))
   const form = report.data === 'sft' ? formOf(rows.map(answerOf)) : undefined
-  const check = report.data === 'prompts' ? checkOf(rows) : undefined
+  const prompted = report.data === 'prompts' ? answersOf(rows) : {}
   const first = report.findings.find(({ severity }) => severity === 'error')
   const { labels, tokens } = report
   return {
@@ -43,7 +42,7 @@ export async function fileFacts(path: string, { name = path, tokenizer, renderin
       ...(first !== undefined && { fault: `${first.where}: ${first.problem}` }),
       ...(labels !== undefined && { labels }),
       ...(form !== undefined && { form }),
-      ...(check !== undefined && { check }),
+      ...prompted,
       ...(report.kind === pairRow.name && { asPrompts: true }),
       ...(tokens?.chosenLonger !== undefined && { chosenLonger: tokens.chosenLonger }),
     },
@@ -53,8 +52,9 @@ export async function fileFacts(path: string, { name = path, tokenizer, renderin
 
 /** Facts of held-out rows beside the files that are trained on. */
 export function heldOutFacts({ facts, answers }: FileFacts, training: readonly FileFacts[]): HeldOutFacts {
+  const { name, kind, rows, broken } = facts
   const leaked = [...answers.keys()].filter((prompt) => training.some((file) => file.answers.has(prompt))).length
-  return { name: facts.name, kind: facts.kind, rows: facts.rows, leaked }
+  return { name, kind, rows, broken, leaked }
 }
 
 /**
@@ -154,23 +154,41 @@ function isJson(answer: string): boolean {
 /** What people call the right answer of a prompt. */
 const answerFields = ['answer', 'solution', 'target', 'reference', 'expected', 'result', 'label', 'ground_truth', 'gold']
 
-/** The fields that say what is right, where every row has them: one with the answer, or those of a JSON object that is asked for. */
-function checkOf(rows: readonly RawRow[]): AnswerCheck | undefined {
+/** A longer text is an answer of its own: no other will be the same to the letter. */
+const longestCompared = 60
+
+/** What the fields of prompts say of their answers. */
+function answersOf(rows: readonly RawRow[]): Pick<DataFacts, 'check' | 'answers'> {
   const [first] = rows
-  if (first === undefined) return undefined
-  const common = Object.keys(first).filter((name) => name !== 'prompt' && rows.every((row) => ['string', 'number', 'boolean'].includes(typeof row[name])))
+  if (first === undefined) return {}
+  const common = Object.keys(first).filter((name) => name !== 'prompt' && isPlaceable(name) && rows.every((row) => ['string', 'number', 'boolean'].includes(typeof row[name])))
   const field = answerFields.find((name) => common.includes(name))
-  if (field !== undefined) return { fields: [field], compare: rows.every((row) => isNumber(row[field])) ? 'number' : 'text' }
-  const asksForJson = (row: RawRow): boolean => /\bjson\b/i.test(JSON.stringify(promptOf(row)))
-  return common.length > 0 && rows.every(asksForJson) ? { fields: common, compare: 'json' } : undefined
+  if (field === undefined) return checkOfObject(rows, common)
+  const compare = rows.every((row) => isNumber(row[field])) ? 'number' : 'text'
+  const longest = longestOf(rows.map((row) => String(row[field])))
+  return compare === 'text' && longest > longestCompared ? { answers: field } : { check: { fields: [field], compare, longest } }
+}
+
+/** Where prompts ask for JSON: the fields that they name, or all. Others, such as a row's id, are none of the answer's. */
+function checkOfObject(rows: readonly RawRow[], common: readonly string[]): Pick<DataFacts, 'check'> {
+  const prompts = rows.map((row) => JSON.stringify(promptOf(row)))
+  if (common.length === 0 || !prompts.every((prompt) => /\bjson\b/i.test(prompt))) return {}
+  const named = common.filter((name) => prompts.every((prompt) => prompt.includes(name)))
+  const fields = named.length > 0 ? named : common
+  const longest = longestOf(rows.map((row) => JSON.stringify(Object.fromEntries(fields.map((name) => [name, row[name]])))))
+  return { check: { fields, compare: 'json', longest } }
+}
+
+/** Whether a grader's place can name it: dots lead further down. */
+function isPlaceable(name: string): boolean {
+  return !/[.{}]/.test(name) && name === name.trim() && name !== ''
+}
+
+function longestOf(texts: readonly string[]): number {
+  return texts.reduce((longest, { length }) => Math.max(longest, length), 0)
 }
 
 /** What the grader `number` reads: the last number, or what follows ####. */
 function isNumber(value: unknown): boolean {
   return /^\s*[$€£]?-?[\d,]*\.?\d+%?\s*$/.test(String(value).split('####').at(-1)!)
-}
-
-/** Kinds of rows in words. */
-export const kindNames: Readonly<Record<DataKindName, string>> = {
-  sft: 'answers to learn from', pairs: 'preference pairs', labelled: 'answers with a thumb', prompts: 'prompts',
 }

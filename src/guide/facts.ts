@@ -11,6 +11,8 @@ export interface AnswerCheck {
   /** The row's fields with what is right: the whole answer, or the values of the keys of a JSON answer. */
   readonly fields: readonly string[]
   readonly compare: 'number' | 'text' | 'json'
+  /** Characters of the longest right answer. */
+  readonly longest: number
 }
 
 /** Tokens of whole rows, and of what is to be answered. */
@@ -40,6 +42,8 @@ export interface DataFacts {
   readonly form?: AnswerForm
   /** Only of prompts. */
   readonly check?: AnswerCheck
+  /** Of prompts: the field that has whole answers, too long to be compared by a program. */
+  readonly answers?: string
   readonly lengths?: Lengths
   /** Of pairs: whether their prompts can be read as prompts alone. */
   readonly asPrompts?: boolean
@@ -48,7 +52,14 @@ export interface DataFacts {
   /** A dataset that brings held-out rows along: a job finds them without being told. */
   readonly holdsOut?: boolean
   /** It is not there yet: the dataset that is to be made of the store's feedback. */
-  readonly toMake?: { readonly name: string; readonly kind: DataKindName }
+  readonly toMake?: DatasetToMake
+}
+
+/** What `POST /v1/datasets` is to be asked for. */
+export interface DatasetToMake {
+  readonly name: string
+  readonly kind: DataKindName
+  readonly options?: Readonly<Record<string, unknown>>
 }
 
 /** Held-out rows beside the data. */
@@ -56,6 +67,7 @@ export interface HeldOutFacts {
   readonly name: string
   readonly kind: DataKindName
   readonly rows: number
+  readonly broken: number
   /** Rows whose prompt is trained on too. */
   readonly leaked: number
 }
@@ -114,6 +126,4 @@ export interface Facts {
   readonly model: ModelFacts
   /** The adapter to go on from, where somebody named one. */
   readonly initialAdapter?: string
-  /** Peak memory of training, MiB, by the precision of the base; only where the model was opened. */
-  readonly memoryMb?: Readonly<Record<'f32' | 'int8' | 'fourBit', number>>
 }

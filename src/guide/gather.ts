@@ -14,14 +14,14 @@ import { advise, type Advice } from './advise.ts'
 import { fileFacts, heldOutFacts, variantsOf, type FileFacts } from './data-facts.ts'
 import type { SituationId } from './decision-table.ts'
 import { estimateRun } from './estimate.ts'
-import type { DataFacts, Facts, ModelFacts, StoreFacts } from './facts.ts'
+import type { Facts, ModelFacts, StoreFacts } from './facts.ts'
+import { canTake } from './fit.ts'
 import { thisMachine } from './machine.ts'
-import { trainingMemory } from './memory.ts'
 import type { Pace } from './pace.ts'
 import { paceOfRuns } from './run-pace.ts'
 import { trialPace } from './trial.ts'
 import type { RunEstimate } from './run-estimate.ts'
-import { runFacts, type NamedRun } from './run-facts.ts'
+import { openRuns, runFacts, type FinishedRun, type NamedRun } from './run-facts.ts'
 import { dataOfStore } from './store-data.ts'
 import type { RowSample } from './workload.ts'
 
@@ -40,7 +40,7 @@ export interface AdviceRequest {
   /** What recipes call the model, and where it is; without a path it is not opened. */
   readonly model: { readonly name: string; readonly path?: string | undefined }
   readonly store?: StoreFacts | undefined
-  /** Runs that have ended, the oldest first. */
+  /** Runs of this model that have ended, the oldest first. */
   readonly runs: readonly NamedRun[]
   /** In place of what this machine has, MiB. */
   readonly memoryMb?: number | undefined
@@ -66,18 +66,30 @@ interface OpenedModel {
 export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
   const { model: { path } } = request
   const model = path === undefined ? undefined : await open(path)
-  const facts = await gatherFacts(request, model)
+  const runs = await openRuns(request.runs)
+  const facts = await gatherFacts(request, model, runs)
   const advice = advise(facts)
+  if (model === undefined || advice.runs.length === 0) return { advice, estimates: advice.runs.map(() => null) }
+  const pace = paceOfRuns(runs, model.config, await trialPace())
+  const unreadable = [...facts.data, facts.heldOut].flatMap((file) => (file === undefined || file.broken === 0 ? [] : [file.name]))
   const estimates: (RunEstimate | null)[] = []
   for (const { recipe, datasets } of advice.runs) {
-    const known = model !== undefined && datasets.length === 0
-    estimates.push(known ? await estimateOf(withPaths(recipe, request), model, await paceFor(model.config, request.runs)) : null)
+    const readable = datasets.length === 0 && ![recipe.data, recipe.eval].flat().some((name) => unreadable.includes(String(name)))
+    estimates.push(readable ? await estimateOf(withPaths(recipe, request), model, pace) : null)
   }
-  return { advice, estimates }
+  return { advice: { ...advice, warnings: [...advice.warnings, ...tooLarge(advice, estimates, facts)] }, estimates }
 }
 
-export async function gatherFacts(request: AdviceRequest, model: OpenedModel | undefined): Promise<Facts> {
-  const { files, heldOut, goal, store, runs, memoryMb, variants, model: { name } } = request
+function tooLarge({ runs }: Advice, estimates: FullAdvice['estimates'], { machine }: Facts): string[] {
+  return runs.flatMap(({ title }, i) => {
+    const estimate = estimates[i]
+    if (estimate == null || canTake(machine, estimate.memoryMb)) return []
+    return [`${title} takes about ${estimate.memoryMb} MB, and this machine has ${machine.memoryMb} MB: take a smaller model, a smaller max_length or a smaller tokens_per_micro_batch.`]
+  })
+}
+
+export async function gatherFacts(request: AdviceRequest, model: OpenedModel | undefined, runs: readonly FinishedRun[]): Promise<Facts> {
+  const { files, heldOut, goal, store, memoryMb, variants, model: { name } } = request
   const rendering = model === undefined ? {} : { endTokenIds: model.config.eosTokenIds }
   const facts = async (file: NamedFile): Promise<FileFacts> => {
     const found = await fileFacts(file.path, { name: file.name, tokenizer: model?.tokenizer, rendering })
@@ -90,23 +102,16 @@ export async function gatherFacts(request: AdviceRequest, model: OpenedModel | u
   return {
     data, machine: thisMachine(memoryMb), model: modelFacts(name, model),
     variants: variants ?? Math.max(variantsOf(read), files.length === 0 ? store?.variants ?? 1 : 1),
-    runs: await Promise.all(runs.map(runFacts)),
+    runs: runs.map(runFacts),
     ...(goal !== undefined && { goal }),
     ...(request.initialAdapter !== undefined && { initialAdapter: request.initialAdapter }),
     ...(held !== undefined && { heldOut: held }),
     ...(store !== undefined && { store }),
-    ...(model !== undefined && { memoryMb: memoryOf(model.config, data) }),
   }
 }
 
 function modelFacts(name: string, model: OpenedModel | undefined): ModelFacts {
   return { name, ...(model !== undefined && { config: model.config, fourBit: model.fourBit }) }
-}
-
-function memoryOf(config: ModelConfig, data: readonly DataFacts[]): NonNullable<Facts['memoryMb']> {
-  const longest = Math.max(128, ...data.map(({ lengths }) => lengths?.longest ?? 0))
-  const of = (precision: 'f32' | 'int8' | 'nf4'): number => trainingMemory(config, precision, Math.min(longest, config.maxPositions))
-  return { f32: of('f32'), int8: of('int8'), fourBit: of('nf4') }
 }
 
 async function open(path: string): Promise<OpenedModel> {
@@ -140,11 +145,8 @@ export interface EstimateRequest {
 /** @throws UserError where the recipe is wrong or its files cannot be read */
 export async function estimateRecipe({ recipe, modelPath, runs = [], rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
   const model = await open(modelPath)
-  return estimateOf(recipe, model, await paceFor(model.config, runs), { rank, answerTokens })
-}
-
-async function paceFor(config: ModelConfig, runs: readonly NamedRun[]): Promise<Pace> {
-  return paceOfRuns(runs, config, await trialPace())
+  const pace = paceOfRuns(await openRuns(runs), model.config, await trialPace())
+  return estimateOf(recipe, model, pace, { rank, answerTokens })
 }
 
 async function estimateOf(

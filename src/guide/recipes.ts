@@ -1,9 +1,10 @@
 /** Recipes for each row of the decision table, filled in for the data that is there. */
-import { isDeepStrictEqual } from 'node:util'
+import { methods } from '../methods/index.ts'
 import type { RecipeInput } from '../train/recipe.ts'
 import type { SituationId } from './decision-table.ts'
 import type { AnswerCheck, DataFacts, Facts } from './facts.ts'
-import { countOf, labelsOf, plateauRun, usableMemory, type Finding } from './situation.ts'
+import { fitOf, fourBits } from './fit.ts'
+import { countOf, labelsOf, plateauRun, type Finding } from './situation.ts'
 
 /** A run that is advised; several are to be done in their order. */
 export interface PlannedRun {
@@ -40,24 +41,36 @@ function demonstrations(facts: Facts, data: readonly DataFacts[], more: Partial<
   return run(facts, 'sft', data, { epochs: rows < 300 ? 3 : rows < 5000 ? 2 : 1, ...more })
 }
 
-/** KTO wants weight times count of the two thumbs within a third of each other: the rarer one weighs more. */
+/** Beyond this ratio of the two thumbs a few answers would decide every step. */
+export const heaviestThumb = 10
+
+/** How much the rarer thumb weighs: KTO wants weight times count of the two within a third of each other. */
+export function thumbWeight({ up, down }: { readonly up: number; readonly down: number }): number {
+  const ratio = Math.max(up, down) / Math.min(up, down)
+  return ratio > 4 / 3 ? Math.min(heaviestThumb, Math.round(10 * ratio) / 10) : 1
+}
+
+/** Files are often sorted by their thumbs, and steps of one kind alone would pull to and fro: they are shuffled. */
 function thumbs(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
   const { up, down } = labelsOf(data)
   if (up === 0 || down === 0) return []
-  const weight = Math.round((10 * Math.max(up, down)) / Math.min(up, down)) / 10
-  const uneven = weight > 4 / 3
+  const weight = thumbWeight({ up, down })
   return run(facts, 'kto', data, {
-    batch: 16, kto: { beta: 0.1, ...(uneven && { [up < down ? 'desirable_weight' : 'undesirable_weight']: weight }) },
+    batch: 16, shuffle: true, kto: { beta: 0.1, ...(weight > 1 && { [up < down ? 'desirable_weight' : 'undesirable_weight']: weight }) },
   })
 }
 
 function verified(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
   const [first] = data
   if (first?.check === undefined) return []
-  const alike = data.filter(({ check }) => isDeepStrictEqual(check, first.check))
-  return run(facts, 'grpo', alike, {
-    batch: 4, grpo: { reward: graderOf(first.check), group_size: 8, max_new_tokens: first.check.compare === 'json' ? 64 : 128 },
+  return run(facts, 'grpo', data, {
+    batch: 4, grpo: { reward: graderOf(first.check), group_size: 8, max_new_tokens: roomForAnswer(first.check) },
   })
+}
+
+/** Tokens for an answer: an object has no more than its keys and values, everything else is reasoned for. */
+function roomForAnswer({ compare, longest }: AnswerCheck): number {
+  return compare === 'json' ? Math.max(64, 2 ** Math.ceil(Math.log2(longest / 2))) : 128
 }
 
 /** The mean of the keys that are right, where the answer is JSON: partial credit gives reinforcement a slope to climb. */
@@ -85,7 +98,7 @@ function rewardAndPpo(facts: Facts, data: readonly DataFacts[]): PlannedRun[] {
     name: models.length === 1 ? 'preference' : `objective-${i + 1}`, weight: 1 / models.length,
     grader: { type: 'reward_model', adapter: `${recipe.output!}/adapter` },
   }))
-  const ppo = prompts.length === 0 ? [] : run({ ...facts, heldOut: undefined }, 'ppo', prompts, { batch: 16, ppo: { reward, max_new_tokens: 128, temperature: 1, iterations: 2, kl_coef: 0.05 } })
+  const ppo = prompts.length === 0 ? [] : run(facts, 'ppo', prompts, { batch: 16, ppo: { reward, max_new_tokens: 128, temperature: 1, iterations: 2, kl_coef: 0.05 } })
   return [...models, ...ppo]
 }
 
@@ -98,9 +111,9 @@ function run(facts: Facts, method: Method, data: readonly DataFacts[], more: Par
   if (data.length === 0) return []
   const { model, heldOut } = facts
   const width = model.config?.hiddenSize ?? tried.width
-  const kind = data[0]!.kind
-  const held = heldOut?.kind === kind ? heldOut.name : undefined
+  const held = heldOut?.kind === methods[method]!.rows ? heldOut.name : undefined
   const begin = method === 'reward' ? undefined : initialAdapter(facts, method)
+  const { precision, maxLength } = fitOf(facts, data)
   const names = data.map(({ name }) => name)
   const recipe: RecipeInput = {
     model: model.name,
@@ -108,12 +121,12 @@ function run(facts: Facts, method: Method, data: readonly DataFacts[], more: Par
     data: names.length === 1 ? names[0]! : names,
     ...(held !== undefined && { eval: held }),
     adapter: begin === undefined ? { type: 'lora', rank: 8, alpha: 16, targets: 'all-linear' } : { type: 'lora', init: begin },
-    base: { precision: precisionFor(facts) },
+    base: { precision },
     optimizer: { lr: rounded(tried.rates[method] * Math.min(1, tried.width / width)) },
     schedule: { name: 'cosine', warmup: method === 'sft' ? 0.03 : 0.1 },
     batch: 8,
     epochs: 1,
-    max_length: maxLength(facts, data),
+    max_length: maxLength,
     ...(held !== undefined && { keep: 'best' as const }),
     output: `runs/${method}`,
     ...more,
@@ -126,24 +139,6 @@ function initialAdapter(facts: Facts, method: Method): string | undefined {
   if (facts.initialAdapter !== undefined) return facts.initialAdapter
   if (method === 'sft') return undefined
   return (plateauRun(facts) ?? facts.runs.findLast((it) => it.method === 'sft'))?.output
-}
-
-/** What fits: `auto` where eight bits do. */
-function precisionFor(facts: Facts): 'auto' | 'int4' | 'nf4' {
-  const { memoryMb, machine } = facts
-  return memoryMb !== undefined && memoryMb.int8 > usableMemory * machine.memoryMb ? fourBits(facts) : 'auto'
-}
-
-/** A base that comes in four bits keeps its values in int4; NF4 would round them a second time. */
-function fourBits({ model }: Facts): 'int4' | 'nf4' {
-  return model.fourBit === true ? 'int4' : 'nf4'
-}
-
-/** Room for the longest row, as far as the model goes. */
-function maxLength({ model }: Facts, data: readonly DataFacts[]): number {
-  const longest = Math.max(...data.map(({ lengths }) => (lengths?.longest ?? 1024) * (lengths?.basis === 'characters' ? 2 : 1)))
-  const room = [128, 256, 512, 1024, 2048, 4096, 8192].find((length) => length >= longest) ?? 8192
-  return Math.min(room, model.config?.maxPositions ?? room)
 }
 
 /** To two significant digits. */

@@ -1,54 +1,83 @@
 /** Facts of runs that have ended, from their folders. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import { methods } from '../methods/index.ts'
 import { parseRecipe, type Recipe } from '../train/recipe.ts'
-import { forgets, hasLevelledOff } from '../train/report-advice.ts'
+import { forgets, verdictsOn } from '../train/report-advice.ts'
 import { runPaths } from '../train/run-folder.ts'
 import { summarizeRun, type RunSummary } from '../train/summary.ts'
 import type { RunFacts } from './facts.ts'
-
-/** A finished run's recipe and figures. */
-export interface FinishedRun {
-  readonly directory: string
-  readonly recipe: Recipe
-  readonly summary: RunSummary
-}
-
-/** @throws UserError where the folder holds no finished run */
-export async function openFinishedRun(directory: string): Promise<FinishedRun> {
-  const { recipe, report } = runPaths(directory)
-  if (!existsSync(recipe)) throw new UserError(`${directory} is no run's folder: it has no recipe.yaml`, { exitCode: 2 })
-  if (!existsSync(report)) throw new UserError(`${directory}: the run has not finished. Go on with it: posttrain train RECIPE.yaml --resume`, { exitCode: 2 })
-  return { directory, recipe: parseRecipe(readFileSync(recipe, 'utf8'), recipe, methods), summary: await summarizeRun(directory) }
-}
 
 /** A run's folder, and what people call the run and its adapter. */
 export interface NamedRun {
   readonly path: string
   readonly name: string
-  readonly adapter: string
+  /** undefined: it made none, or it is there no more. */
+  readonly adapter: string | undefined
 }
 
-/** The finished runs among the folders in `root`, the oldest first; none where there is no such folder. */
-export function runsIn(root: string): NamedRun[] {
+/** A run's recipe and figures. */
+export interface OpenedRun {
+  readonly recipe: Recipe
+  readonly summary: RunSummary
+}
+
+/** A run that has ended, with its recipe and figures. */
+export type FinishedRun = NamedRun & OpenedRun
+
+/** @throws UserError where the folder holds no run, or one whose logs are damaged */
+export async function openRunFolder(directory: string): Promise<OpenedRun> {
+  return { recipe: readRecipe(directory), summary: await summarizeRun(directory) }
+}
+
+function readRecipe(directory: string): Recipe {
+  const { recipe } = runPaths(directory)
+  if (!existsSync(recipe)) throw new UserError(`${directory} is no run's folder: it has no recipe.yaml`, { exitCode: 2 })
+  return parseRecipe(readFileSync(recipe, 'utf8'), recipe, methods)
+}
+
+/** What can be read of some runs, in their order: one that is damaged, or gone meanwhile, says nothing. */
+export async function openRuns(runs: readonly NamedRun[]): Promise<FinishedRun[]> {
+  const opened = await Promise.all(runs.map((run) => openRunFolder(run.path).then((found) => [{ ...run, ...found }], nothing)))
+  return opened.flat()
+}
+
+function nothing(error: unknown): [] {
+  if (error instanceof UserError) return []
+  throw error
+}
+
+/** The finished runs of a model among the folders in `root`, the oldest first; none where there is no such folder. */
+export function runsIn(root: string, model: string): NamedRun[] {
   if (!existsSync(root)) return []
-  const folders = readdirSync(root).map((name) => join(root, name)).filter((path) => existsSync(runPaths(path).report))
+  const folders = readdirSync(root).map((name) => join(root, name)).filter((path) => existsSync(runPaths(path).report) && isOf(model, path))
   const ended = (path: string): number => statSync(runPaths(path).report).mtimeMs
-  return folders.toSorted((a, b) => ended(a) - ended(b)).map((path) => ({ path, name: path, adapter: runPaths(path).adapter }))
+  return folders.toSorted((a, b) => ended(a) - ended(b)).map((path) => ({ path, name: path, adapter: adapterIn(path) }))
 }
 
-/** @throws UserError where the folder holds no finished run */
-export async function runFacts({ path, name, adapter }: NamedRun): Promise<RunFacts> {
-  const { recipe, summary } = await openFinishedRun(path)
+function isOf(model: string, folder: string): boolean {
+  try {
+    return resolve(readRecipe(folder).model) === resolve(model)
+  } catch (error) {
+    if (error instanceof UserError) return false
+    throw error
+  }
+}
+
+function adapterIn(folder: string): string | undefined {
+  const { adapter } = runPaths(folder)
+  return existsSync(adapter) ? adapter : undefined
+}
+
+export function runFacts({ name, adapter, recipe, summary }: FinishedRun): RunFacts {
   const { general } = summary
   return {
     name,
     method: recipe.method,
     adapter: recipe.adapter.type,
-    ...(recipe.adapter.type === 'lora' && { output: adapter }),
-    plateau: hasLevelledOff(summary),
+    ...(recipe.adapter.type === 'lora' && adapter !== undefined && { output: adapter }),
+    plateau: verdictsOn(summary, recipe).some(({ kind }) => kind === 'plateau'),
     forgets: general !== undefined && forgets(general),
     ...(general !== undefined && { generalChange: general.after / general.before - 1 }),
   }

@@ -10,7 +10,7 @@ import { checkRecipe, formatRecipe, type Recipe } from '../train/recipe.ts'
 import { openRun } from '../train/run-folder.ts'
 import { estimateStep } from './estimate.ts'
 import type { Pace } from './pace.ts'
-import type { NamedRun } from './run-facts.ts'
+import { openRuns, type FinishedRun } from './run-facts.ts'
 import { paceOfRuns } from './run-pace.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'run-pace-'))
@@ -24,7 +24,7 @@ function recipeOf(output: string, method = 'sft'): Recipe {
 }
 
 /** A run whose steps took `slowness` times what is said of them. */
-async function ended(name: string, slowness: number, steps = 12): Promise<NamedRun> {
+async function ended(name: string, slowness: number, steps = 12): Promise<FinishedRun> {
   const output = join(root, name)
   const recipe = recipeOf(output)
   const mask = new Uint8Array(length).fill(1, length / 2)
@@ -35,17 +35,18 @@ async function ended(name: string, slowness: number, steps = 12): Promise<NamedR
   }
   await run.finish('# done\n')
   run.close()
-  return { path: output, name, adapter: name }
+  const [opened] = await openRuns([{ path: output, name, adapter: name }])
+  return opened!
 }
 
 test('runs that ended here say how fast it is: the median of the last', async () => {
   const runs = [await ended('a', 9), await ended('b', 3), await ended('c', 1.5), await ended('d', 2), await ended('e', 2.5), await ended('f', 1)]
-  const { factor, source } = await paceOfRuns(runs, config, trial)
+  const { factor, source } = paceOfRuns(runs, config, trial)
   assert.equal(source, 'runs')
   assert.ok(Math.abs(factor - 2 * 2) < 1e-6, `${factor}`)
 })
 
 test('a run of a few steps says nothing', async () => {
-  assert.deepEqual(await paceOfRuns([await ended('short', 5, 9)], config, trial), trial)
-  assert.deepEqual(await paceOfRuns([], config, trial), trial)
+  assert.deepEqual(paceOfRuns([await ended('short', 5, 9)], config, trial), trial)
+  assert.deepEqual(paceOfRuns([], config, trial), trial)
 })

@@ -1,7 +1,9 @@
 /** Which row of the decision table a team is in, and why. */
+import { isDeepStrictEqual } from 'node:util'
 import type { DataKindName } from '../data/kinds.ts'
 import type { SituationId } from './decision-table.ts'
 import type { DataFacts, Facts, RunFacts } from './facts.ts'
+import { fitOf } from './fit.ts'
 
 export interface Finding {
   /** null: there is nothing to learn from yet. */
@@ -14,8 +16,6 @@ export interface Finding {
 
 /** Fewer rows than this are no signal. */
 const leastRows = 10
-/** So much of the machine's memory may be taken. */
-export const usableMemory = 0.85
 /** As many stored answers make a log. */
 const logSize = 1000
 
@@ -35,7 +35,8 @@ export function countOf(data: readonly DataFacts[]): number {
   return data.reduce((sum, { rows }) => sum + rows, 0)
 }
 
-const kindOfGoal: Readonly<Record<SituationId, readonly DataKindName[]>> = {
+/** The rows that each situation learns from. */
+export const kindsOfGoal: Readonly<Record<SituationId, readonly DataKindName[]>> = {
   'domain': ['sft'], 'format': ['sft'], 'limited-compute': ['sft'], 'variants': ['sft'], 'forgetting': ['sft'],
   'cold-start': ['labelled'], 'logs': ['labelled'], 'pairs': ['pairs'], 'safety': ['pairs', 'prompts'], 'reasoning': ['prompts'],
 }
@@ -43,14 +44,14 @@ const kindOfGoal: Readonly<Record<SituationId, readonly DataKindName[]>> = {
 function goalOf(facts: Facts): Finding | undefined {
   const { goal } = facts
   if (goal === undefined) return undefined
-  const data = kindOfGoal[goal].flatMap((kind) => rowsOf(facts, kind))
+  const data = kindsOfGoal[goal].flatMap((kind) => rowsOf(facts, kind))
   return { situation: goal, reasons: [`This is the goal that you named. ${inventory(facts)}`], data }
 }
 
 function forgettingOf(facts: Facts): Finding | undefined {
   const data = rowsOf(facts, 'sft')
-  const run = facts.runs.find((it) => it.forgets && it.adapter === 'none')
-  if (run === undefined || data.length === 0) return undefined
+  const run = facts.runs.findLast(({ method }) => method === 'sft')
+  if (run === undefined || run.adapter === 'lora' || !run.forgets || data.length === 0) return undefined
   return {
     situation: 'forgetting', data,
     reasons: [`${run.name} trained every weight, and its loss on general questions rose by ${percent(run.generalChange ?? 0)}: the model forgets what it knew.`,
@@ -60,9 +61,10 @@ function forgettingOf(facts: Facts): Finding | undefined {
 
 const offline = ['dpo', 'kto']
 
-/** A preference run whose held-out measure no longer moves. */
+/** The last preference run, where its held-out measure no longer moved. */
 export function plateauRun({ runs }: Pick<Facts, 'runs'>): RunFacts | undefined {
-  return runs.findLast(({ method, plateau }) => plateau && offline.includes(method))
+  const last = runs.findLast(({ method }) => offline.includes(method))
+  return last?.plateau === true ? last : undefined
 }
 
 function plateauOf(facts: Facts): Finding | undefined {
@@ -104,14 +106,15 @@ function demonstrationsOf(facts: Facts): Finding | undefined {
   const preferences = [...rowsOf(facts, 'pairs'), ...rowsOf(facts, 'labelled'), ...verifiable(facts)]
   if (data.length === 0 || (!demonstrationsAreDue(facts) && preferences.length > 0)) return undefined
   const first = `${countOf(data)} rows show answers as they should be${preferences.length > 0 ? ', and nothing was trained on them yet: preferences come after' : ''}.`
-  const { memoryMb, machine, variants } = facts
+  const { machine, variants } = facts
   if (variants > 1) {
     return { situation: 'variants', data, reasons: [first, `${variants} models are asked for that answer the same prompts in different ways.`] }
   }
-  if (memoryMb !== undefined && memoryMb.int8 > usableMemory * machine.memoryMb) {
+  const { precision, wantedMb } = fitOf(facts, data)
+  if (precision !== 'auto') {
     return {
       situation: 'limited-compute', data,
-      reasons: [first, `Training over a base in 8 bits takes about ${memoryMb.int8} MB, and this machine has ${machine.memoryMb} MB.`],
+      reasons: [first, `Training over a base in 8 bits takes about ${wantedMb} MB, and this machine has ${machine.memoryMb} MB.`],
     }
   }
   const form = data[0]?.form
@@ -132,6 +135,10 @@ function thumbsOf(facts: Facts): Finding | undefined {
   if (data.length === 0) return undefined
   const { up, down } = labelsOf(data)
   const first = `${up + down} answers have a thumb (${up} up, ${down} down), and no two were compared.`
+  const tried = plateauRun(facts)
+  if (tried !== undefined) {
+    return { situation: 'cold-start', data, reasons: [first, `${tried.name} (${tried.method.toUpperCase()}) has plateaued: new thumbs may bring more, the same ones will not. Reinforcement needs pairs, or prompts with a right answer.`] }
+  }
   const { store } = facts
   if (store !== undefined && (store.foreign > 0 || store.completions >= logSize)) {
     return { situation: 'logs', data, reasons: [first, `They come from a log of ${store.completions} answers: nobody has to annotate anything.`] }
@@ -153,12 +160,19 @@ function reasoningOf(facts: Facts): Finding | undefined {
   }
 }
 
+/** Prompts whose answers one program can check. */
 function verifiable(facts: Facts): DataFacts[] {
-  return rowsOf(facts, 'prompts').filter(({ check }) => check !== undefined)
+  const prompts = rowsOf(facts, 'prompts').filter(({ check }) => check !== undefined)
+  const wayOf = ({ check }: DataFacts): unknown => [check!.fields, check!.compare]
+  return prompts.filter((file) => isDeepStrictEqual(wayOf(file), wayOf(prompts[0]!)))
 }
 
 function nothing(facts: Facts): string {
   const prompts = facts.data.filter(({ kind }) => kind === 'prompts')
+  const answered = prompts.find(({ answers }) => answers !== undefined)
+  if (answered !== undefined) {
+    return `${answered.name} has whole answers in the field “${answered.answers}”, too long for a program to compare: name the field \`completion\`, and SFT learns from them.`
+  }
   if (prompts.length > 0) {
     return `${countOf(prompts)} prompts are there, but nothing says what a good answer is: no answers, no thumbs, and no field with the right result.`
   }

@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Capture } from '../feedback/capture.ts'
 import type { LiveModel } from '../generate/live-model.ts'
+import type { Advisor } from '../guide/advisor.ts'
 import type { AdapterRegistry } from '../registry/adapters.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Evaluations } from '../registry/evaluations.ts'
@@ -34,6 +35,8 @@ export interface ServerContext {
   readonly inference: Inference
   /** Rows as training sees them. */
   readonly rows: RowReader
+  /** Advice on what there is to learn from, and what a job will take. */
+  readonly advisor: Advisor
   /** Adapters that are written into the weights of the base. */
   readonly merges: Merges
   readonly metrics: Metrics

@@ -7,6 +7,7 @@ import { Capture } from '../feedback/capture.ts'
 import { findHeldOut, writeHeldOut } from '../feedback/held-out.ts'
 import { jobDataset } from '../feedback/job-dataset.ts'
 import { openLiveModel } from '../generate/open-live-model.ts'
+import { Advisor } from '../guide/advisor.ts'
 import { AdapterRegistry, referenceTo } from '../registry/adapters.ts'
 import { Audit } from '../registry/audit.ts'
 import { evaluateJob } from '../registry/evaluation-jobs.ts'
@@ -99,6 +100,7 @@ async function openContext(options: ServerOptions, opened: AsyncDisposableStack,
     audit: new Audit(store),
     merges: opened.use(new Merges({ directory, modelRef: options.model })),
     rows: opened.use(new RowReader(options.model)),
+    advisor: opened.use(new Advisor()),
     inference: new Inference(model, encoder, adapters, metrics, { maxAnswers: options.maxAnswers ?? 512, stallTime: options.stallTime }),
     onFault: (error, requestId) => { log(`${requestId}: ${traceOf(error)}`) },
     settings: { modelName, modelRef: options.model, directory, adapterRoots },

@@ -7,6 +7,8 @@ import { heldOutChange, mean, objectiveOf, type Change, type Evaluation, type Ru
 const tolerableForgetting = 0.02
 /** A held-out loss or reward this fraction worse than the best one is more than noise. */
 const noticeable = 0.005
+/** Levelled off: the last third of the measurements brought at most this share of all that was gained. */
+const lateShare = 0.03
 /** The chosen answers' log-probability may fall by this fraction. */
 const tolerableFall = 0.1
 /** Shares of groups without a difference, of answers that were cut, and of answers without a reward. */
@@ -18,7 +20,7 @@ export function forgets({ before, after }: Change): boolean {
 
 /** What goes wrong in a run while its loss looks well, for people. */
 export function observations(summary: RunSummary): string[] {
-  return [fallingAnswers(summary), equalRewards(summary), cutAnswers(summary), unscored(summary)].filter((text) => text !== undefined)
+  return [fallingAnswers(summary), equalRewards(summary), cutAnswers(summary), unscored(summary), swollenAnswers(summary), sameAnswers(summary)].filter((text) => text !== undefined)
 }
 
 /** Preference losses see differences only: both answers may become less likely. Steps have other rows each: held-out ones tell. */
@@ -50,20 +52,59 @@ function unscored({ metrics }: RunSummary): string | undefined {
   return `${asShare(share)} of the last answers got no reward and taught nothing: samples.jsonl has the reasons.`
 }
 
+/** Answers that became so much longer are paid for their length, unless the task asks for it. */
+const tolerableGrowth = 2
+
+function swollenAnswers({ metrics, rewards }: RunSummary): string | undefined {
+  const { before, after } = metrics.get('completion_length') ?? { before: NaN, after: NaN }
+  const { first, last } = endsOf(rewards)
+  if (!(after > tolerableGrowth * before && last > first)) return undefined
+  return `The answers grew from ${number(before)} to ${number(after)} tokens while the reward rose: it may pay for length. Look at samples.jsonl; a ` +
+    '`length` grader beside it takes the gain away.'
+}
+
+/** An entropy below this share of that of the first steps: the answers of a group hardly differ any more. */
+const leastEntropy = 0.1
+
+function sameAnswers({ metrics }: RunSummary): string | undefined {
+  const { before, after } = metrics.get('entropy') ?? { before: NaN, after: NaN }
+  if (!(before > 0 && after < leastEntropy * before)) return undefined
+  return `The entropy of the answers fell from ${number(before)} to ${number(after)}: the model says the same each time and tries nothing new. Lower the ` +
+    'learning rate, or raise the temperature.'
+}
+
 const asShare = (share: number): string => `${(100 * share).toFixed(0)}%`
 
+/** The objective on the held-out rows at each measurement, the first before training. */
+function heldOutObjectives({ evaluations }: Pick<RunSummary, 'evaluations'>): number[] {
+  return evaluations.map(objectiveOf).filter((objective) => objective !== undefined)
+}
+
+/** Whether the held-out rows were ever measured to be better than before training, beyond noise. */
+function hasImproved(summary: RunSummary): boolean {
+  const [before] = heldOutObjectives(summary)
+  return before !== undefined && summary.best !== undefined && before - summary.best.objective > noticeable * Math.abs(before)
+}
+
 /** Whether what was measured on held-out rows stopped getting better before the run was over. */
-export function hasLevelledOff({ best, evaluations }: Pick<RunSummary, 'best' | 'evaluations'>): boolean {
-  const measured = evaluations.filter(({ step }) => step > 0).map(objectiveOf).filter((objective) => objective !== undefined)
-  if (best === undefined || measured.length < 3) return false
-  const before = Math.min(...measured.slice(0, Math.ceil((2 / 3) * measured.length)))
-  return before - best.objective <= noticeable * Math.abs(best.objective)
+function hasLevelledOff(summary: RunSummary): boolean {
+  const [before, ...measured] = heldOutObjectives(summary)
+  if (before === undefined || summary.best === undefined || measured.length < 3) return false
+  const { objective } = summary.best
+  const early = Math.min(before, ...measured.slice(0, Math.ceil((2 / 3) * measured.length)))
+  return early - objective <= Math.max(noticeable * Math.abs(objective), lateShare * (before - objective))
 }
 
 /** What became of a run, and what to do with the next one. */
 export interface RunVerdict {
   readonly kind:
     | 'trouble' | 'overfit' | 'harmed' | 'forgets' | 'unmeasured'
+    /** The training loss, or the reward of the sampled answers, ended worse than it began. */
+    | 'diverged'
+    /** The answers are far from those of step 0: what the reward likes of them, people may not. */
+    | 'drifted'
+    /** The held-out rows saw nothing of the training. */
+    | 'unmoved'
     /** Still getting better at the end. */
     | 'unfinished'
     /** Levelled off with the training loss no lower than the held-out one: the adapter is too small for the rows. */
@@ -80,8 +121,11 @@ export function advice(summary: RunSummary, recipe: Recipe): string[] {
 }
 
 export function verdictsOn(summary: RunSummary, recipe: Recipe): RunVerdict[] {
-  const found = [overfitting(summary, recipe), forgetting(summary)].filter((verdict) => verdict !== undefined)
-  return found.length > 0 ? found : [progress(summary, recipe)]
+  const main = overfitting(summary, recipe) ?? diverging(summary) ?? progress(summary, recipe)
+  const besides = [forgetting(summary), drifting(summary, recipe)].filter((verdict) => verdict !== undefined)
+  // What costs too much already is not to be trained further, whatever it might still gain.
+  const counts = besides.length === 0 || ['overfit', 'harmed', 'diverged', 'plateau'].includes(main.kind)
+  return counts ? [main, ...besides] : besides
 }
 
 function progress(summary: RunSummary, recipe: Recipe): RunVerdict {
@@ -89,10 +133,13 @@ function progress(summary: RunSummary, recipe: Recipe): RunVerdict {
   if (best === undefined) {
     return { kind: 'unmeasured', text: 'Give held-out rows (`eval: FILE`): without them nobody knows whether more training helps or hurts.' }
   }
+  if (!hasImproved(summary)) return unmoved(summary, best)
   const { name, better } = measureOf(best)
   const last = evaluations.findLast((it) => objectiveOf(it) !== undefined)
-  if (best.step === last?.step && best.step > 0 && !hasLevelledOff(summary)) {
-    return { kind: 'unfinished', text: `The ${name} was still ${better} at the end. Train for more epochs; raise the rank only if it then levels off too early.` }
+  if (best.step === last?.step && !hasLevelledOff(summary)) {
+    return heldOutObjectives(summary).length > 2
+      ? { kind: 'unfinished', text: `The ${name} was still ${better} at the end. Train for more epochs; raise the rank only if it then levels off too early.` }
+      : { kind: 'unfinished', text: `The ${name} was better at the end than before, and was not measured in between: \`eval_every\` shows where it levels off. Train for more epochs.` }
   }
   const level = `The ${name} has levelled off`
   const { method, adapter } = recipe
@@ -104,24 +151,83 @@ function progress(summary: RunSummary, recipe: Recipe): RunVerdict {
     }
   }
   if (adapter.type === 'lora' && underfits(summary)) {
-    return {
-      kind: 'underfit',
-      text: `${level}, and the training loss is no lower: the adapter cannot hold more. Raise \`adapter.rank\` from ${adapter.rank} to ${2 * adapter.rank}, ` +
-        'or the learning rate.',
-    }
+    const remedy = goesOn(adapter) ? 'Raise the learning rate: the rank is that of the adapter that the run went on from.'
+      : `Raise \`adapter.rank\` from ${adapter.rank} to ${2 * adapter.rank}, or the learning rate.`
+    return { kind: 'underfit', text: `${level}, and the training loss is no lower: the adapter cannot hold more. ${remedy}` }
   }
   return { kind: 'levelled', text: `${level}. More, and more varied, rows will bring more than more epochs.` }
 }
 
+/** Whether a run goes on from an adapter that was there, whose rank it keeps. */
+export function goesOn(adapter: Recipe['adapter']): boolean {
+  return adapter.type === 'lora' && adapter.init !== undefined && adapter.init !== 'pissa'
+}
+
+/** Nothing was gained on the held-out rows: too small steps, or rows that teach something else. */
+function unmoved(summary: RunSummary, best: NonNullable<RunSummary['best']>): RunVerdict {
+  const { name } = measureOf(best)
+  const { first, last } = endsOf(summary.losses)
+  if (summary.rewards.length === 0 && last < learnt * first) {
+    return {
+      kind: 'levelled',
+      text: `The training loss fell from ${number(first)} to ${number(last)}, and the ${name} did not move: what is learned of these rows does not carry over. ` +
+        'More, and more varied, rows are needed, or held-out rows of the same kind.',
+    }
+  }
+  return { kind: 'unmoved', text: `The ${name} did not move. Raise the learning rate, or train for more epochs.` }
+}
+
+/** A training loss that rose by this fraction is more than noise. */
+const tolerableRise = 0.3
+/** Steps of which less can be said of a rise. */
+const fewSteps = 10
+
+/** Without held-out rows the training's own figures tell the worst. */
+function diverging({ losses, rewards, metrics, best }: RunSummary): RunVerdict | undefined {
+  if (best !== undefined) return undefined
+  const { first, last } = endsOf(rewards.length > 0 ? rewards : losses)
+  const isWorse = rewards.length > 0
+    ? rewards.length >= fewSteps && first - last > (metrics.get('reward_std')?.before ?? Infinity) / 2
+    : losses.length >= fewSteps && last > (1 + tolerableRise) * first
+  if (!isWorse) return undefined
+  const what = rewards.length > 0 ? 'The mean reward of the sampled answers fell' : 'The training loss rose'
+  return { kind: 'diverged', text: `${what} from ${number(first)} to ${number(last)}: the steps are too large. Lower the learning rate, or check the data.` }
+}
+
+/** Means over the first and the last tenth. */
+function endsOf(values: readonly number[]): { first: number; last: number } {
+  const tenth = Math.ceil(values.length / 10)
+  return { first: mean(values.slice(0, tenth)), last: mean(values.slice(-tenth)) }
+}
+
+/** Nats a token between the policy and that of step 0, from which on it speaks another language. */
+const farAway = 0.5
+
+/** Reinforcement that left the policy of step 0 far behind: the reward is climbed by whatever means. */
+function drifting({ metrics }: RunSummary, { method }: Recipe): RunVerdict | undefined {
+  const kl = metrics.get('kl')?.after
+  if (kl === undefined || !reinforcement.includes(method)) return undefined
+  // PPO logs the sum over an answer, GRPO the mean over tokens.
+  const perToken = method === 'ppo' ? kl / (metrics.get('completion_length')?.after ?? 1) : kl
+  if (!(perToken > farAway)) return undefined
+  const leash = method === 'ppo' ? '`ppo.kl_coef`' : '`grpo.beta`'
+  return {
+    kind: 'drifted',
+    text: `The answers are ${number(perToken)} nats a token from those of step 0: such a model has often found what the reward overlooks. Read samples.jsonl, ` +
+      `raise ${leash} or lower the learning rate, and have people compare answers.`,
+  }
+}
+
+const reinforcement = ['grpo', 'ppo']
+
 /** Methods that learn preferences from answers that are there. */
 const offlinePreferences = ['dpo', 'kto']
-/** A training loss below this share of the held-out one has learned more of its rows than carries over. */
-const learnedMore = 0.9
+/** A training loss below this share of what it was, or of the held-out one, shows rows that were learned. */
+const learnt = 0.9
 
 /** Whether the loss of the last steps is about as high as that of rows that were never seen. */
 function underfits({ losses, best }: RunSummary): boolean {
-  const last = mean(losses.slice(-Math.ceil(losses.length / 10)))
-  return best?.loss !== undefined && last >= learnedMore * best.loss
+  return best?.loss !== undefined && endsOf(losses).last >= learnt * best.loss
 }
 
 /** What was measured on the held-out rows, in words. */

@@ -43,7 +43,7 @@ export interface RunSummary {
   readonly losses: readonly number[]
   /** Mean rewards of the sampled answers in order of the steps that sampled; empty for other methods. */
   readonly rewards: readonly number[]
-  /** The method's own metrics (`rewards/margins`): means over the first and the last tenth of the steps. */
+  /** The method's own metrics (`rewards/margins`): means over the first and the last tenth of the steps that have it. */
   readonly metrics: ReadonlyMap<string, Change>
   readonly evaluations: readonly Evaluation[]
   /** The evaluation with the lowest held-out loss, or the highest held-out reward. */
@@ -123,11 +123,11 @@ export function heldOutChange({ evaluations }: Pick<RunSummary, 'evaluations'>, 
 
 function ownMetrics(steps: readonly StepMetrics[]): Map<string, Change> {
   const names = new Set(steps.flatMap((step) => Object.keys(step).filter((name) => !common.has(name))))
-  const tenth = Math.ceil(steps.length / 10)
-  const over = (part: readonly StepMetrics[], name: string): number => mean(part.map((step) => step[name]!))
-  return new Map(
-    [...names].map((name) => [name, { before: over(steps.slice(0, tenth), name), after: over(steps.slice(-tenth), name) }]),
-  )
+  return new Map([...names].map((name) => {
+    const values = steps.map((step) => step[name]).filter((value) => value !== undefined)
+    const tenth = Math.ceil(values.length / 10)
+    return [name, { before: mean(values.slice(0, tenth)), after: mean(values.slice(-tenth)) }]
+  }))
 }
 
 async function elapsedSeconds(checkpoints: string): Promise<number | undefined> {

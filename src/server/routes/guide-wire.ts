@@ -1,5 +1,6 @@
 /** What `/v1/guide`, `/v1/advise` and `/v1/estimates` answer: types alone, which the Studio shares. */
 import type { Decision, SituationId } from '../../guide/decision-table.ts'
+import type { DatasetToMake } from '../../guide/facts.ts'
 import type { Guide } from '../../guide/guide.ts'
 import type { Stage } from '../../guide/headline-path.ts'
 import type { EstimateBasis, MemoryPart, TimePart } from '../../guide/run-estimate.ts'
@@ -41,7 +42,7 @@ export interface WireAdvisedRun {
   readonly recipe: RecipeInput
   readonly yaml: string
   /** What is to be made by `POST /v1/datasets` before: the recipe's `dataset:NAME` is not there yet. */
-  readonly datasets: readonly { readonly name: string; readonly kind: 'sft' | 'pairs' | 'labelled' | 'prompts' }[]
+  readonly datasets: readonly DatasetToMake[]
   /** null where the rows are not there yet. */
   readonly estimate: WireEstimateOfRun | null
 }

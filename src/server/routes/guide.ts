@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Advice } from '../../guide/advise.ts'
-import { Advisor } from '../../guide/advisor.ts'
 import { situationIds } from '../../guide/decision-table.ts'
 import type { AdviceRequest, NamedFile } from '../../guide/gather.ts'
 import { guide } from '../../guide/guide.ts'
@@ -14,6 +13,7 @@ import type { NamedRun } from '../../guide/run-facts.ts'
 import { storeFacts } from '../../guide/store-facts.ts'
 import { resolveModel } from '../../models/sources/source.ts'
 import { jobFolder } from '../../registry/job-folder.ts'
+import { planOf } from '../../registry/job-recipe.ts'
 import type { JobRows } from '../../registry/jobs.ts'
 import { readJson } from '../body.ts'
 import type { RequestVariables, ServerContext } from '../context.ts'
@@ -33,21 +33,20 @@ type AdviceBody = z.output<typeof adviceBody>
 /** The field guide, advice on what is there to learn from, and what a job will take. */
 export function guideRoutes(context: ServerContext): Hono<RequestVariables> {
   const routes = new Hono<RequestVariables>()
-  const advisor = new Advisor()
   routes.get('/v1/guide', (c) => c.json<WireGuide>({ object: 'guide', ...guide }))
-  routes.post('/v1/advise', async (c) => c.json(await adviceOn(context, advisor, await readJson(c, adviceBody))))
-  routes.post('/v1/estimates', async (c) => c.json(await estimateOf(context, advisor, await readJson(c, JobBody))))
+  routes.post('/v1/advise', async (c) => c.json(await adviceOn(context, await readJson(c, adviceBody))))
+  routes.post('/v1/estimates', async (c) => c.json(await estimateOf(context, await readJson(c, JobBody))))
   return routes
 }
 
-async function adviceOn(context: ServerContext, advisor: Advisor, { dataset, file, goal, model }: AdviceBody): Promise<WireAdvice> {
-  const { jobs, store, settings, adapters } = context
+async function adviceOn(context: ServerContext, { dataset, file, goal, model }: AdviceBody): Promise<WireAdvice> {
+  const { jobs, store, settings, adapters, advisor } = context
   const reference = dataset == null ? file : dataset.startsWith('dataset:') ? dataset : `dataset:${dataset}`
   const rows = reference == null ? undefined : await rowsFor(jobs, reference, dataset == null ? 'file' : 'dataset')
   const parent = model == null ? null : adapters.resolve(model)?.adapterId ?? null
   return withFiles(rows, async (files) => {
     const request: AdviceRequest = {
-      files, goal: goal ?? undefined, store: await storeFacts(store), runs: await jobRuns(context),
+      files, goal: goal ?? undefined, store: file == null ? await storeFacts(store) : undefined, runs: await jobRuns(context),
       model: { name: settings.modelName, path: await resolveModel(settings.modelRef) },
       ...(parent !== null && { initialAdapter: parent }),
     }
@@ -65,21 +64,22 @@ function notForJobs({ runs }: Advice): string[] {
 /** Jobs whose figures advice looks at. */
 const jobsSeen = 20
 
-/** The runs of the last jobs that succeeded, the oldest first. */
-async function jobRuns({ jobs, settings }: ServerContext): Promise<NamedRun[]> {
+/** The runs of the last jobs that succeeded over this base, the oldest first. */
+async function jobRuns({ jobs, adapters, settings }: ServerContext): Promise<NamedRun[]> {
   const { items } = await jobs.list({ limit: jobsSeen })
-  return items.toReversed().flatMap(({ id, status, fine_tuned_model: adapter }) =>
-    (status === 'succeeded' && adapter !== null ? [{ path: jobFolder(settings.directory, id).run, name: id, adapter }] : []))
+  return items.toReversed().filter((job) => job.status === 'succeeded' && planOf(job).recipe.model === adapters.base)
+    .map(({ id, fine_tuned_model: adapter }) =>
+      ({ path: jobFolder(settings.directory, id).run, name: id, adapter: adapter !== null && adapters.get(adapter) !== undefined ? adapter : undefined }))
 }
 
-async function estimateOf(context: ServerContext, advisor: Advisor, body: JobBody): Promise<WireEstimateOfRun> {
+async function estimateOf(context: ServerContext, body: JobBody): Promise<WireEstimateOfRun> {
   const { recipe, parent, training, validation } = await planJob(context, body)
   return withFiles({ train: training, eval: validation }, async ([file]) => {
     const { path, heldOutPath } = file!
     const modelPath = await resolveModel(context.settings.modelRef)
     const { eval: _, ...rest } = recipe
     const local = { ...rest, data: path, ...(heldOutPath !== undefined && { eval: heldOutPath }) }
-    return wireEstimate(await advisor.estimate({ recipe: local, modelPath, rank: parent?.facts.rank, runs: await jobRuns(context) }))
+    return wireEstimate(await context.advisor.estimate({ recipe: local, modelPath, rank: parent?.facts.rank, runs: await jobRuns(context) }))
   })
 }
 
