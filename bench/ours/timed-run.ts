@@ -14,4 +14,4 @@ const start = performance.now()
 const { directory, steps, tokens } = await train(recipe, { overwrite: true })
 const seconds = (performance.now() - start) / 1000
 const { user, system } = process.cpuUsage()
-console.log(JSON.stringify({ steps, tokens, seconds, cpu_seconds: (user + system) / 1e6, memory_mb: (await summarizeRun(directory)).peakMemoryMb }))
+console.log(JSON.stringify({ steps, tokens, seconds, cpu_seconds: (user + system) / 1e6, memory_mb: summarizeRun(directory).peakMemoryMb }))

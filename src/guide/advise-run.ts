@@ -18,7 +18,7 @@ export interface RunAdvice {
 
 /** @throws UserError where the folder holds no run, or one that has not ended */
 export async function adviseRun(directory: string): Promise<RunAdvice> {
-  const { recipe, summary } = await openRunFolder(directory)
+  const { recipe, summary } = openRunFolder(directory)
   const glance = await glanceAt(directory, recipe)
   const verdicts = glance.status === 'succeeded'
     ? [...observations(summary).map((text): RunVerdict => ({ kind: 'trouble', text })), ...verdictsOn(summary, recipe)]

@@ -66,7 +66,7 @@ interface OpenedModel {
 export async function giveAdvice(request: AdviceRequest): Promise<FullAdvice> {
   const { model: { path } } = request
   const model = path === undefined ? undefined : await open(path)
-  const runs = await openRuns(request.runs)
+  const runs = openRuns(request.runs)
   const facts = await gatherFacts(request, model, runs)
   const advice = advise(facts)
   if (model === undefined || advice.runs.length === 0) return { advice, estimates: advice.runs.map(() => null) }
@@ -145,7 +145,7 @@ export interface EstimateRequest {
 /** @throws UserError where the recipe is wrong or its files cannot be read */
 export async function estimateRecipe({ recipe, modelPath, runs = [], rank, answerTokens }: EstimateRequest): Promise<RunEstimate> {
   const model = await open(modelPath)
-  const pace = paceOfRuns(await openRuns(runs), model.config, await trialPace())
+  const pace = paceOfRuns(openRuns(runs), model.config, await trialPace())
   return estimateOf(recipe, model, pace, { rank, answerTokens })
 }
 

@@ -27,8 +27,8 @@ export interface OpenedRun {
 export type FinishedRun = NamedRun & OpenedRun
 
 /** @throws UserError where the folder holds no run, or one whose logs are damaged */
-export async function openRunFolder(directory: string): Promise<OpenedRun> {
-  return { recipe: readRecipe(directory), summary: await summarizeRun(directory) }
+export function openRunFolder(directory: string): OpenedRun {
+  return { recipe: readRecipe(directory), summary: summarizeRun(directory) }
 }
 
 function readRecipe(directory: string): Recipe {
@@ -38,14 +38,17 @@ function readRecipe(directory: string): Recipe {
 }
 
 /** What can be read of some runs, in their order: one that is damaged, or gone meanwhile, says nothing. */
-export async function openRuns(runs: readonly NamedRun[]): Promise<FinishedRun[]> {
-  const opened = await Promise.all(runs.map((run) => openRunFolder(run.path).then((found) => [{ ...run, ...found }], nothing)))
-  return opened.flat()
+export function openRuns(runs: readonly NamedRun[]): FinishedRun[] {
+  return runs.map((run) => orNothing(() => ({ ...run, ...openRunFolder(run.path) }))).filter((run) => run !== undefined)
 }
 
-function nothing(error: unknown): [] {
-  if (error instanceof UserError) return []
-  throw error
+function orNothing<Value>(read: () => Value): Value | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof UserError) return undefined
+    throw error
+  }
 }
 
 /** The finished runs of a model among the folders in `root`, the oldest first; none where there is no such folder. */
@@ -57,12 +60,8 @@ export function runsIn(root: string, model: string): NamedRun[] {
 }
 
 function isOf(model: string, folder: string): boolean {
-  try {
-    return resolve(readRecipe(folder).model) === resolve(model)
-  } catch (error) {
-    if (error instanceof UserError) return false
-    throw error
-  }
+  const recipe = orNothing(() => readRecipe(folder))
+  return recipe !== undefined && resolve(recipe.model) === resolve(model)
 }
 
 function adapterIn(folder: string): string | undefined {

@@ -35,7 +35,7 @@ async function ended(name: string, slowness: number, steps = 12): Promise<Finish
   }
   await run.finish('# done\n')
   run.close()
-  const [opened] = await openRuns([{ path: output, name, adapter: name }])
+  const [opened] = openRuns([{ path: output, name, adapter: name }])
   return opened!
 }
 

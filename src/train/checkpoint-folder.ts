@@ -30,6 +30,8 @@ export interface CheckpointFolder {
   save(step: number, write: (directory: string) => Promise<void>, evalLoss?: number): Promise<CheckpointPlace>
   /** The newest checkpoint whose files all have the sizes and digests of its manifest. */
   latest(): Promise<LatestCheckpoint>
+  /** The newest first, whole or not: nothing of them is read. */
+  all(): readonly CheckpointPlace[]
   /** The checkpoint with the lowest held-out loss; the earlier of two equal ones. */
   best(): CheckpointPlace | undefined
   /** Removes what came after `step`, damaged checkpoints included, and what an interrupted save left behind. */
@@ -52,7 +54,6 @@ type Manifest = z.infer<typeof Manifest>
 export function openCheckpointFolder(path: string): CheckpointFolder {
   const placeOf = (step: number): CheckpointPlace => ({ step, path: join(path, `step-${step}`) })
 
-  /** Newest first, whole or not. */
   function places(): CheckpointPlace[] {
     const names = existsSync(path) ? readdirSync(path) : []
     const steps = names.flatMap((name) => /^step-(\d+)$/.exec(name)?.[1] ?? [])
@@ -96,6 +97,7 @@ export function openCheckpointFolder(path: string): CheckpointFolder {
       return { checkpoint: undefined, damaged }
     },
 
+    all: places,
     best,
 
     async discardAfter(step) {

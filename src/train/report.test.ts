@@ -46,14 +46,14 @@ async function report({ name, evaluations = [], overrides = {}, steps = 20 }: Co
   const checkpoint = { parameters: new Map(), optimizer: { step: steps, moments: new Map() }, state }
   await run.checkpoints.save(steps, (directory) => saveCheckpoint(directory, checkpoint))
   run.close()
-  return { text: await buildReport(folder, recipe), folder }
+  return { text: buildReport(folder, recipe), folder }
 }
 
 const nextOf = (text: string): string => text.slice(text.indexOf('## What to try next')).split('\n\n').slice(1).join(' ').trim()
 
 test('the summary takes its figures from the run\'s files', async () => {
   const { folder } = await report({ name: 'summary', evaluations: [[2, 3], [1, 3.1], [1.5, 3.3]] })
-  const summary = await summarizeRun(folder)
+  const summary = summarizeRun(folder)
   assert.deepEqual(
     { ...summary, losses: summary.losses.length },
     {

@@ -8,8 +8,8 @@ import { methodSections } from './report-method.ts'
 import { mean, summarizeRun, type RunSummary } from './summary.ts'
 
 /** The report of the run in `folder` as Markdown. Throws a UserError where a log of the run is damaged. */
-export async function buildReport(folder: string, recipe: Recipe): Promise<string> {
-  const summary = await summarizeRun(folder)
+export function buildReport(folder: string, recipe: Recipe): string {
+  const summary = summarizeRun(folder)
   const sections = [
     `# ${basename(folder)}\n\n${recipeTable(recipe, summary)}`,
     `## Loss\n\n${lossSection(summary)}`,

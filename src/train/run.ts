@@ -170,8 +170,8 @@ async function finish(parts: LoopParts, end: TrainState, model: ModelFiles, adap
     await writeHuggingFaceDirectory(folder.paths.model, model, { read: (name) => policy.values.get(name)! }, { scalarHead: head })
   }
   folder.logEvent({ type: 'finished', step: end.step })
-  for (const text of observations(await summarizeRun(folder.path))) emit({ type: 'warning', text })
-  await folder.finish(await buildReport(folder.path, recipe))
+  for (const text of observations(summarizeRun(folder.path))) emit({ type: 'warning', text })
+  await folder.finish(buildReport(folder.path, recipe))
 }
 
 async function openPolicy(

@@ -1,4 +1,5 @@
 /** The figures of a run, from the files in its folder. */
+import { UserError } from '../errors.ts'
 import { loadTrainState } from './checkpoint.ts'
 import { openCheckpointFolder } from './checkpoint-folder.ts'
 import { readLines } from './lines.ts'
@@ -60,7 +61,7 @@ export interface RunSummary {
 const common = new Set(['step', 'epoch', 'loss', 'grad_norm', 'lr', 'tokens', 'tokens_per_second', 'memory_mb'])
 
 /** Throws a UserError where a log is damaged. A run that has not begun has zeros. */
-export async function summarizeRun(folder: string): Promise<RunSummary> {
+export function summarizeRun(folder: string): RunSummary {
   const paths = runPaths(folder)
   const steps = readLines<StepMetrics>(paths.metrics)
   const events = readLines<StoredEvent>(paths.events)
@@ -73,7 +74,7 @@ export async function summarizeRun(folder: string): Promise<RunSummary> {
     tokens: last?.tokens ?? 0,
     tokensPerSecond: median(steps.map((step) => step.tokens_per_second)),
     peakMemoryMb: steps.reduce((peak, step) => Math.max(peak, step.memory_mb), 0),
-    elapsedSeconds: await elapsedSeconds(paths.checkpoints),
+    elapsedSeconds: elapsedSeconds(paths.checkpoints),
     resumptions: events.filter(({ type }) => type === 'resumed').length,
     losses: steps.map(({ loss }) => loss),
     rewards: steps.flatMap(({ reward }) => (reward === undefined ? [] : [reward])),
@@ -130,9 +131,16 @@ function ownMetrics(steps: readonly StepMetrics[]): Map<string, Change> {
   }))
 }
 
-async function elapsedSeconds(checkpoints: string): Promise<number | undefined> {
-  const { checkpoint } = await openCheckpointFolder(checkpoints).latest()
-  return checkpoint === undefined ? undefined : loadTrainState(checkpoint.path).elapsedSeconds
+/** As the newest checkpoint has it whose state can be read: for a figure nobody waits until all of it is checked. */
+function elapsedSeconds(checkpoints: string): number | undefined {
+  for (const { path } of openCheckpointFolder(checkpoints).all()) {
+    try {
+      return loadTrainState(path).elapsedSeconds
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+    }
+  }
+  return undefined
 }
 
 /** Mean of the finite values; NaN where there are none. */
