@@ -52,7 +52,7 @@ describe('what is counted is what a run counts', () => {
 test('an estimate says what its parts are', async () => {
   const recipe: RecipeInput = { model, method: 'dpo', data: pairs, eval: pairs, base: { precision: 'f32' } }
   const { seconds, parts, memoryMb, memory, cpuSeconds } = await estimateRecipe({ recipe, modelPath: model })
-  assert.deepEqual(parts.map(({ name }) => name), ['setup', 'reference', 'training', 'evaluation'])
+  assert.deepEqual(parts.map(({ name }) => name), ['setup', 'reference', 'training', 'evaluation', 'saving'])
   const near = (sum: number, whole: number): void => { assert.ok(Math.abs(sum - whole) < 1, `${sum}, ${whole}`) }
   near(parts.reduce((sum, part) => sum + part.seconds, 0), seconds)
   near(memory.reduce((sum, { mb }) => sum + mb, 0), memoryMb)
@@ -70,6 +70,20 @@ test('answers that are longer take longer, and are said', async () => {
   const sampling = ({ parts }: typeof short): number => parts.find(({ name }) => name === 'sampling')!.seconds
   assert.ok(sampling(long) > 5 * sampling(short))
   assert.ok(long.memoryMb > short.memoryMb)
+})
+
+test('reward models read every answer, and take memory; what trains every weight takes long to save', async () => {
+  const prompts = write('judged.jsonl', words.map((word) => ({ prompt: word })))
+  const rewardModel = { type: 'reward_model', adapter: 'runs/reward/adapter' }
+  const judged = (reward: unknown) => estimateRecipe({ recipe: { model, method: 'ppo', data: prompts, base: { precision: 'f32' }, ppo: { reward, max_new_tokens: 50 } }, modelPath: model })
+  const [none, one, two] = [await judged({ type: 'length', unit: 'words', max: 3 }), await judged(rewardModel), await judged([{ grader: rewardModel }, { grader: rewardModel }])]
+  assert.ok(none.seconds < one.seconds && one.seconds < two.seconds)
+  const base = ({ memory }: typeof none): number => memory.find(({ name }) => name === 'base')!.mb
+  assert.ok(base(none) < base(one) && base(one) < base(two))
+  const saving = async (adapter: RecipeInput['adapter'], steps = 4): Promise<number> =>
+    (await estimateRecipe({ recipe: { model, method: 'sft', data: sft, adapter, steps, checkpoint: { every_steps: 2 } }, modelPath: model })).parts.find(({ name }) => name === 'saving')!.seconds
+  assert.ok(await saving({ type: 'none' }) > await saving({ rank: 1 }))
+  assert.ok(await saving({ type: 'none' }, 40) > 5 * await saving({ type: 'none' }))
 })
 
 describe('work', () => {

@@ -1,13 +1,14 @@
 /** What a run will take: steps and tokens by counting, seconds by work and pace, memory by shapes. */
-import type { RenderedTree } from '../data/tree.ts'
+import { asTree, sequencesOf, type RenderedTree } from '../data/tree.ts'
 import { methods } from '../methods/index.ts'
 import type { ModelConfig } from '../models/config.ts'
 import type { Precision } from '../models/graph/linear-maps.ts'
 import { heldOutTokens } from '../train/learning/held-out.ts'
+import { klEvery } from '../train/learning/rollouts.ts'
 import { targetModules } from '../train/policy.ts'
 import { methodSettings, type Recipe } from '../train/recipe.ts'
 import { memoryParts } from './memory.ts'
-import { compileSeconds, cpuShare, secondsOf, type Pace } from './pace.ts'
+import { compileSeconds, cpuShare, savingSeconds, secondsOf, type Pace } from './pace.ts'
 import type { RunEstimate, TimePart } from './run-estimate.ts'
 import { addWork, batchWork, decodeWork, noWork, sizesOf, timesWork, updateWork, type BatchShape, type Sizes, type Work } from './work.ts'
 import { sampledSteps, shapesOf, tokensOf, withAnswers, type RowSample } from './workload.ts'
@@ -43,6 +44,10 @@ interface Plan {
   readonly iterations: number
   /** Passes without gradients over each set of answers. */
   readonly forwards: number
+  /** Reward models, each of which reads every answer with its prompt. */
+  readonly judges: number
+  /** Sets of answers between two looks at the KL; undefined: the loss has it, or nobody looks. */
+  readonly watchedEvery?: number
   readonly answerTokens: number
   readonly longestAnswer: number
 }
@@ -65,29 +70,32 @@ export function estimateRun(input: EstimateInput): RunEstimate {
   const evaluations = heldOut === undefined ? 0 : evaluationsOf(recipe, steps, Math.ceil(train.rows / recipe.batch) * plan.iterations)
   const precision = precisionOf(recipe)
   const seconds = (work: Work): number => secondsOf(work, precision, pace)
-  const parts: TimePart[] = [
-    { name: 'setup', seconds: compileSeconds(config.layers, forwardGraphs(plan, evaluations), pace) },
+  const working: TimePart[] = [
     { name: 'reference', seconds: seconds(referenceWork(plan, train, heldOut)) },
     { name: 'sampling', seconds: seconds(timesWork(mean(({ sampling }) => sampling), steps * share)) },
     { name: 'training', seconds: seconds(timesWork(mean(({ training }) => training), steps * share)) },
     { name: 'evaluation', seconds: seconds(addWork(timesWork(forwardWork(plan, shapesOf(general, { maxTokens: heldOutTokens })), 2), timesWork(heldOutWork(plan, heldOut), evaluations))) },
+  ]
+  const total = (of: readonly TimePart[]): number => of.reduce((sum, part) => sum + part.seconds, 0)
+  const stepping = total(working.filter(({ name }) => name === 'training' || name === 'sampling'))
+  const alone: TimePart[] = [
+    { name: 'setup', seconds: compileSeconds(config.layers, forwardGraphs(plan, evaluations), pace) },
+    { name: 'saving', seconds: savingSeconds(plan.sizes.trained * (1 + valuesPerCheckpoint * checkpointsOf(recipe, steps, stepping)), pace) },
   ]
   const memory = memoryParts({
     sizes: plan.sizes, precision, kind: plan.kind,
     batches: works.flatMap(({ shapes }) => shapes), forwardGraphs: graphsBeside(plan, evaluations),
     prompt: longestPrompt(train), rows: recipe.batch * plan.groupSize, answerTokens: plan.answerTokens,
   })
-  const total = parts.reduce((sum, part) => sum + part.seconds, 0)
-  const stepping = parts.filter(({ name }) => name === 'training' || name === 'sampling').reduce((sum, part) => sum + part.seconds, 0)
   const tokens = works.reduce((sum, step) => sum + step.tokens, 0) / works.length
   return {
     steps,
     tokens: Math.round(tokens * steps * share),
-    seconds: total,
-    cpuSeconds: total * cpuShare(pace),
+    seconds: total([...alone, ...working]),
+    cpuSeconds: total(alone) + total(working) * cpuShare(pace),
     secondsPerStep: steps === 0 ? 0 : stepping / steps,
     memoryMb: Math.round(memory.reduce((sum, { mb }) => sum + mb, 0)),
-    parts: parts.filter((part) => part.seconds > 0),
+    parts: [alone[0]!, ...working, alone[1]!].filter((part) => part.seconds > 0),
     memory: memory.filter(({ mb }) => mb > 0),
     precision,
     basis: { pace: pace.source, rowsSampled: train.trees.length, ...(plan.kind === 'prompts' && { answerTokens: plan.answerTokens }) },
@@ -109,11 +117,13 @@ function planOf({ recipe, config, rank, answerTokens }: PlanInput): Plan {
     rank: rank ?? adapter.rank, modules: targetModules(config, adapter.targets), dora: adapter.use_dora,
   })
   const reference = method.rows === 'sft' ? false : method.reference?.(settings) === true
-  if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, answerTokens: 0, longestAnswer: 0 }
+  if (method.rows !== 'prompts') return { recipe, sizes, kind: method.rows, reference, groupSize: 1, iterations: 1, forwards: 0, judges: 0, answerTokens: 0, longestAnswer: 0 }
   const { groupSize, iterations, forward, maxNewTokens } = method.rollouts(settings)
+  const forwards = (forward === true || reference ? 1 : 0) + (reference ? 1 : 0)
   return {
-    recipe, sizes, kind: 'prompts', reference, groupSize, iterations,
-    forwards: (forward === true || reference ? 1 : 0) + (reference ? 1 : 0),
+    recipe, sizes, kind: 'prompts', reference, groupSize, iterations, forwards,
+    judges: rewardModelsIn(settings['reward']),
+    ...(forwards === 0 && adapter.type === 'lora' && { watchedEvery: klEvery }),
     answerTokens: Math.round(answerTokens ?? answerShare * maxNewTokens),
     longestAnswer: maxNewTokens,
   }
@@ -135,8 +145,10 @@ function stepWork(plan: Plan, trees: readonly RenderedTree[]): StepWork {
   const update = addWork(...shapes.map((shape) => batchWork(sizes, shape, true)), updateWork(sizes))
   const without = forwardWork(plan, shapes)
   // KTO looks at answers that do not belong to their prompts, under the policy and under the reference.
-  const training = kind === 'labelled' ? addWork(update, timesWork(without, 2)) : addWork(update, timesWork(without, forwards / iterations))
-  const sampling = kind === 'prompts' ? timesWork(samplingWork(plan, trees, groupSize), 1 / iterations) : noWork
+  // A look at the KL is a pass under the policy and one under that of step 0.
+  const looks = plan.watchedEvery === undefined ? 0 : 2 / plan.watchedEvery
+  const training = kind === 'labelled' ? addWork(update, timesWork(without, 2)) : addWork(update, timesWork(without, (forwards + looks) / iterations))
+  const sampling = kind === 'prompts' ? timesWork(addWork(samplingWork(plan, trees, groupSize), judgingWork(plan, learned)), 1 / iterations) : noWork
   return { sampling, training, tokens: tokensOf(learned), shapes }
 }
 
@@ -151,6 +163,19 @@ function samplingWork(plan: Plan, trees: readonly RenderedTree[], groupSize: num
   const reading = forwardWork(plan, lengths.map((length) => ({ bins: 1, length, targets: 1 })))
   const { answerTokens: tokens, longestAnswer } = plan
   return addWork(reading, decodeWork(plan.sizes, { rows: trees.length * groupSize, prompt, tokens, steps: Math.min(longestAnswer, spread * tokens) }))
+}
+
+/** Reward models read each answer with its prompt, and give one value at its end. */
+function judgingWork({ sizes, judges }: Plan, answered: readonly RenderedTree[]): Work {
+  const whole = answered.flatMap((tree) => sequencesOf(tree).map(asTree))
+  return timesWork(addWork(noWork, ...shapesOf(whole, { targets: 'ends' }).map((shape) => batchWork(sizes, { ...shape, targets: 0 }, false))), judges)
+}
+
+/** How many reward models a reward is made of, as far as the recipe itself says. */
+function rewardModelsIn(reward: unknown): number {
+  if (typeof reward !== 'object' || reward === null) return 0
+  const own = 'type' in reward && reward.type === 'reward_model' ? 1 : 0
+  return Object.values(reward).reduce<number>((sum, part) => sum + rewardModelsIn(part), own)
 }
 
 function referenceWork(plan: Plan, ...sets: readonly (RowSample | undefined)[]): Work {
@@ -170,20 +195,29 @@ function heldOutWork(plan: Plan, heldOut: RowSample | undefined): Work {
   return timesWork(wholeSet(plan, heldOut, heldOutTokens), plan.kind === 'labelled' ? 3 : 1)
 }
 
+/** Of a parameter: itself and its two moments. */
+const valuesPerCheckpoint = 3
+
+/** One at the end, and one each so many seconds or steps. */
+function checkpointsOf({ checkpoint: { every_seconds, every_steps = Infinity } }: Recipe, steps: number, seconds: number): number {
+  return 1 + Math.floor(Math.max(0, steps - 1) / every_steps) + Math.min(Math.max(0, steps - 1), Math.floor(seconds / every_seconds))
+}
+
 /** Before the first step, each `eval_every` steps or epoch, and at the end. */
 function evaluationsOf({ eval_every: every }: Recipe, steps: number, stepsPerEpoch: number): number {
   return 1 + Math.ceil(steps / (every ?? Math.max(1, stepsPerEpoch)))
 }
 
 /** Graphs that are compiled beside the one that trains: for each evaluation, the reference, what comes before an update, sampling. */
-function forwardGraphs({ kind, reference, forwards }: Plan, evaluations: number): number {
+function forwardGraphs({ kind, reference, forwards, judges, watchedEvery }: Plan, evaluations: number): number {
   const samples = kind === 'prompts'
-  return 2 + (samples ? 1 : evaluations) + (reference && !samples ? 1 : 0) + (forwards > 0 || kind === 'labelled' ? 1 : 0)
+  const before = forwards > 0 || watchedEvery !== undefined || kind === 'labelled' ? 1 : 0
+  return 2 + (samples ? 1 : evaluations) + (reference && !samples ? 1 : 0) + before + judges
 }
 
 /** Of these, those that are there while the training graph runs: an evaluation's, where the run goes on after it. */
-function graphsBeside({ kind, forwards }: Plan, evaluations: number): number {
-  if (kind === 'prompts') return 1 + (forwards > 0 ? 1 : 0)
+function graphsBeside({ kind, forwards, judges, watchedEvery }: Plan, evaluations: number): number {
+  if (kind === 'prompts') return 1 + (forwards > 0 || watchedEvery !== undefined ? 1 : 0) + judges
   return (kind === 'labelled' ? 1 : 0) + (evaluations > 2 ? 1 : 0)
 }
 

@@ -2,7 +2,7 @@
 import type { Precision } from '../models/graph/linear-maps.ts'
 
 export interface TimePart {
-  readonly name: 'setup' | 'reference' | 'sampling' | 'training' | 'evaluation'
+  readonly name: 'setup' | 'reference' | 'sampling' | 'training' | 'evaluation' | 'saving'
   readonly seconds: number
 }
 

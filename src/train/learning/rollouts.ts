@@ -17,7 +17,7 @@ import { Sampler, type SamplingPlan } from './sampler.ts'
 /** Above this mean difference between sampling's and training's log-probabilities, tokens get importance weights. */
 const tolerableDrift = 0.01
 /** Sets of answers between two looks at the KL, where the loss has none. */
-const klEvery = 10
+export const klEvery = 10
 /** Held-out answers that are written to samples.jsonl at each evaluation. */
 const shownHeldOut = 8
 const heldOutMetrics = ['reward', 'completion_length', 'completions/clipped_ratio', 'frac_reward_null']
