@@ -49,26 +49,32 @@ test('no module of it asks for TypeScript, which Node refuses under node_modules
 
 test('it is imported from JavaScript', () => {
   writeFileSync(join(project, 'use.js'), `
-    import { loadModel, merge, train, UserError } from 'posttrain'
-    console.log([loadModel, merge, train].map(f => typeof f).join())
+    import { advise, guide, loadModel, merge, train, UserError } from 'posttrain'
+    console.log([loadModel, merge, train].map(f => typeof f).join(), guide.decisions.length)
     await train({ model: 'none/none', method: 'sft', data: 'rows.jsonl', bacth: 1 }).catch(error => {
       console.log(error instanceof UserError, error.message)
     })
     await loadModel('./missing').catch(error => { console.log(error instanceof UserError) })
+    await advise({ data: ['missing.jsonl'] }).catch(error => { console.log(error instanceof UserError, error.message) })
   `)
   const lines = run(process.execPath, 'use.js').trim().split('\n')
-  assert.deepEqual(lines, ['function,function,function', 'true recipe: unknown key bacth; did you mean batch?', 'true'])
+  assert.deepEqual(lines, [
+    'function,function,function 10', 'true recipe: unknown key bacth; did you mean batch?', 'true', 'true missing.jsonl: there is no such file.',
+  ])
 })
 
 test('its types are those of the functions', () => {
   writeFileSync(join(project, 'use.ts'), `
-    import { loadModel, train, type Completion } from 'posttrain'
+    import { advise, loadModel, train, type Completion } from 'posttrain'
     const model = await loadModel('m', { adapter: 'a', precision: 'int8' })
     const completions: Completion[] = await model.generate([{ prompt: [1], maxTokens: 2, temperature: 0 }])
     const result = await train({ model: 'm', method: 'sft', data: ['a', { path: 'b', weight: 2 }], adapter: { rank: 4 } })
     // @ts-expect-error a rank is a number
     await train({ model: 'm', method: 'sft', data: 'a', adapter: { rank: 'high' } })
-    console.log(completions[0]?.text.length, result.finished)
+    const { decision, runs, estimates } = await advise({ data: ['a'], goal: 'domain' })
+    // @ts-expect-error there is no such goal
+    await advise({ goal: 'fame' })
+    console.log(completions[0]?.text.length, result.finished, decision?.recommended, runs[0]?.recipe.method, estimates[0]?.seconds)
   `)
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable', '--types', 'node']

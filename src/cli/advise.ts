@@ -2,14 +2,11 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import { adviseRun, type RunAdvice } from '../guide/advise-run.ts'
-import { Advisor } from '../guide/advisor.ts'
 import { decisionTable, situationIds } from '../guide/decision-table.ts'
 import type { StoreFacts } from '../guide/facts.ts'
-import type { FullAdvice, NamedFile } from '../guide/gather.ts'
+import { advise as adviseOn, type EstimatedAdvice } from '../guide/library.ts'
 import type { RunEstimate } from '../guide/run-estimate.ts'
-import { runsIn } from '../guide/run-facts.ts'
 import { storeFacts } from '../guide/store-facts.ts'
-import { resolveModel } from '../models/sources/source.ts'
 import { openStore } from '../store/index.ts'
 import { choiceOption, defineCommand, numberOption, usageError } from './command.ts'
 import { showFetch } from './model-options.ts'
@@ -17,7 +14,6 @@ import { createProgress } from './progress.ts'
 
 const usage = '[--data FILE …] [--model MODEL] [--goal GOAL] [--write RECIPE.yaml] | --directory DIR | --run DIR'
 const self = { name: 'advise', usage }
-const defaultModel = 'HuggingFaceTB/SmolLM2-135M-Instruct'
 
 /** `posttrain advise`: which technique, and why, from the data that a team really has. */
 export const advise = defineCommand({
@@ -33,7 +29,7 @@ export const advise = defineCommand({
   options: {
     data: { type: 'string', multiple: true, value: 'FILE', help: 'rows of any kind; may be given several times' },
     eval: { type: 'string', value: 'FILE', help: 'rows that are held out' },
-    model: { type: 'string', value: 'MODEL', help: `the model to train (${defaultModel} in the recipe unless given)` },
+    model: { type: 'string', value: 'MODEL', help: `the model to train (unless given, none is opened, and nothing is estimated)` },
     goal: { type: 'string', value: 'GOAL', help: 'what it is for, where the data do not say' },
     directory: { type: 'string', value: 'DIR', help: 'the folder that serve --directory has' },
     database: { type: 'string', value: 'URL', help: 'the PostgreSQL database that serve --database has' },
@@ -45,34 +41,32 @@ export const advise = defineCommand({
   },
   positionals: 0,
   async run({ options, json, terminal }) {
-    const files = (options.data ?? []).map((path): NamedFile => ({ path, name: path }))
-    if (options.run !== undefined) {
-      if (files.length > 0 || options.directory !== undefined || options.goal !== undefined) throw usageError(self, '--run looks at a run alone')
-      const found = await adviseRun(options.run)
+    const { data, directory, run } = options
+    if (run !== undefined) {
+      if (data !== undefined || directory !== undefined || options.goal !== undefined) throw usageError(self, '--run looks at a run alone')
+      const found = await adviseRun(run)
       if (options.write !== undefined) writeRecipes(options.write, found.recipe === null ? [] : [found.recipe])
       terminal.out(json ? `${JSON.stringify(found)}\n` : describeRun(found))
       return
     }
-    if (files.length === 0 && options.directory === undefined && options.goal === undefined) {
+    if (data === undefined && directory === undefined && options.goal === undefined) {
       throw usageError(self, 'name the data (--data FILE), a server’s folder (--directory DIR) or a run (--run DIR)')
     }
-    const goal = choiceOption('goal', options.goal, situationIds)
-    const memoryMb = numberOption('memory', options.memory, { min: 1 })
-    const variants = numberOption('variants', options.variants, { min: 1, integer: true })
     const progress = createProgress(terminal.log)
-    const path = options.model === undefined ? undefined : await resolveModel(options.model, { onProgress: showFetch(progress) })
-    progress.end()
-    const name = options.model ?? defaultModel
-    await using advisor = new Advisor()
-    const full = await advisor.advise({
-      files, goal, memoryMb, variants,
-      heldOut: options.eval === undefined ? undefined : { path: options.eval, name: options.eval },
-      model: { name, path },
-      store: options.directory === undefined ? undefined : await factsOf(options.directory, options.database),
-      runs: runsIn(options.runs ?? 'runs', name),
+    const found = await adviseOn({
+      data,
+      eval: options.eval,
+      model: options.model,
+      goal: choiceOption('goal', options.goal, situationIds),
+      runs: options.runs,
+      memoryMb: numberOption('memory', options.memory, { min: 1 }),
+      variants: numberOption('variants', options.variants, { min: 1, integer: true }),
+      store: directory === undefined ? undefined : await factsOf(directory, options.database),
+      onProgress: showFetch(progress),
     })
-    if (options.write !== undefined) writeRecipes(options.write, full.advice.runs.map(({ yaml }) => yaml))
-    terminal.out(json ? `${JSON.stringify({ ...full.advice, estimates: full.estimates })}\n` : describe(full, options.write))
+    progress.end()
+    if (options.write !== undefined) writeRecipes(options.write, found.runs.map(({ yaml }) => yaml))
+    terminal.out(json ? `${JSON.stringify(found)}\n` : describe(found, options.write))
   },
 })
 
@@ -94,8 +88,7 @@ function numbered(file: string, index: number): string {
   return file.replace(/(\.[^./\\]*)?$/, (ending) => `-${index + 1}${ending}`)
 }
 
-function describe({ advice, estimates }: FullAdvice, written: string | undefined): string {
-  const { decision, reasons, warnings, runs, next } = advice
+function describe({ decision, reasons, warnings, runs, next, estimates }: EstimatedAdvice, written: string | undefined): string {
   const head = decision === null ? ['Nothing to train yet.'] : [`${decision.recommended}: ${decision.situation}`, decision.why]
   const recipes = runs.flatMap(({ title, yaml, datasets }, i) => [
     '',
