@@ -9,55 +9,73 @@ import { UserError } from '../errors.ts'
 import type { ModelFiles } from '../models/files.ts'
 import { openModel } from '../models/open.ts'
 import { resolveModel } from '../models/sources/source.ts'
-import { choiceOption, defineCommand, numberOption, usageError } from './command.ts'
+import { choiceOption, type Context, defineCommand, numberOption, usageError } from './command.ts'
+import { selectOptions, selectRows } from './data-select.ts'
 import { showFetch } from './model-options.ts'
 import { createProgress } from './progress.ts'
 
-const usage = 'check FILE [--model MODEL] [--max-length N] [--show N]'
+const usage = 'check FILE [--model MODEL] [--max-length N] [--show N] | select FILE --model MODEL --output FILE [--keep SHARE | --rows N] [--variant V]'
 const self = { name: 'data', usage }
 
-/** `posttrain data`: what is in a data file, and what is wrong with it. */
+const dataOptions = {
+  ...selectOptions,
+  model: { type: 'string', value: 'MODEL', help: 'whose tokenizer and chat template to check with, or by which to select' },
+  show: { type: 'string', value: 'N', help: 'check: print the first N rows as they are trained' },
+} as const
+
+/** The options of each action. */
+const takes: Readonly<Record<'check' | 'select', readonly string[]>> = {
+  check: ['model', 'max-length', 'template', 'show'],
+  select: Object.keys(selectOptions),
+}
+
+/** `posttrain data`: what is in a data file, what is wrong with it, and which rows of it teach most. */
 export const data = defineCommand({
   ...self,
-  summary: 'check a data file line by line',
+  summary: 'check a data file line by line; select the rows that teach most',
   details: [
-    'Conversations, prompts with completions, preference pairs, answers with thumbs, and prompts to be answered are told',
+    'check: conversations, prompts with completions, preference pairs, answers with thumbs, and prompts to be answered are told',
     'by their fields. Said are duplicates, contradictions, empty answers, and how the labels are balanced.',
     'With --model also lengths, masks and what max_length cuts away are checked, as that model is trained on them, and',
     '--show prints rows with the tokens that carry loss in colour (between ⟦ and ⟧ where NO_COLOR is set or in a file).',
     'Exit code 1 where a row cannot be used.',
+    '',
+    'select: demonstrations by their IFD score (Li et al. 2024), the mean loss of the answer given its instruction over that of the',
+    'answer alone. Rows above 1 are left out, of the others the highest are kept, in the order of the file.',
   ].join('\n'),
-  options: {
-    model: { type: 'string', value: 'MODEL', help: 'whose tokenizer and chat template to check with' },
-    'max-length': { type: 'string', value: 'N', help: 'tokens of a row that are kept, as in the recipe (default 1024)' },
-    template: { type: 'string', value: 'T', help: 'auto (default), or none: plain strings taken as they are' },
-    show: { type: 'string', value: 'N', help: 'print the first N rows as they are trained' },
-  },
+  options: dataOptions,
   positionals: 2,
-  async run({ options, positionals: [action, file], json, terminal }) {
-    if (action !== 'check') throw usageError(self, action === undefined ? 'say what to do' : `there is no action ${action}`)
+  async run(context) {
+    const [action, file] = context.positionals
+    if (action !== 'check' && action !== 'select') throw usageError(self, action === undefined ? 'say what to do' : `there is no action ${action}`)
     if (file === undefined) throw usageError(self, 'the file is missing')
-    const show = numberOption('show', options.show, { min: 0, integer: true }) ?? 0
-    const maxLength = numberOption('max-length', options['max-length'], { min: 2, integer: true }) ?? 1024
-    const template = choiceOption('template', options.template, ['auto', 'none']) ?? 'auto'
-    if (show > 0 && options.model === undefined) throw usageError(self, '--show needs --model: its tokens are what is shown')
-    const progress = createProgress(terminal.log)
-    const model = options.model === undefined ? undefined : await openModel(await resolveModel(options.model, { onProgress: showFetch(progress) }))
-    progress.end()
-    try {
-      const rendering = { template, ...(model !== undefined && { endTokenIds: model.config.eosTokenIds }) }
-      const report = await checkData(file, model?.tokenizer, { ...rendering, maxLength })
-      terminal.out(json ? `${JSON.stringify(report)}\n` : describe(report))
-      if (!json && model !== undefined && show > 0) {
-        for (const text of await shownRows(report, model, { ...rendering, maxLength, show })) terminal.out(text)
-      }
-      const unusable = new Set(report.findings.filter(({ severity }) => severity === 'error').map(({ where }) => where)).size
-      if (unusable > 0) throw new UserError(`${file}: ${String(unusable)} of ${String(report.rows)} rows cannot be used.`)
-    } finally {
-      model?.close()
-    }
+    const foreign = Object.keys(dataOptions).find((name) => context.options[name as keyof typeof dataOptions] !== undefined && !takes[action].includes(name))
+    if (foreign !== undefined) throw usageError(self, `${action} takes no --${foreign}`)
+    await (action === 'check' ? checkRows(file, context) : selectRows(self, file, context))
   },
 })
+
+async function checkRows(file: string, { options, json, terminal }: Context<typeof dataOptions>): Promise<void> {
+  const show = numberOption('show', options.show, { min: 0, integer: true }) ?? 0
+  const maxLength = numberOption('max-length', options['max-length'], { min: 2, integer: true }) ?? 1024
+  const template = choiceOption('template', options.template, ['auto', 'none']) ?? 'auto'
+  if (show > 0 && options.model === undefined) throw usageError(self, '--show needs --model: its tokens are what is shown')
+  const progress = createProgress(terminal.log)
+  const model = options.model === undefined ? undefined : await openModel(await resolveModel(options.model, { onProgress: showFetch(progress) }))
+  progress.end()
+  try {
+    const rendering = { template, ...(model !== undefined && { endTokenIds: model.config.eosTokenIds }) }
+    const report = await checkData(file, model?.tokenizer, { ...rendering, maxLength })
+    terminal.out(json ? `${JSON.stringify(report)}\n` : describe(report))
+    if (!json && model !== undefined && show > 0) {
+      for (const text of await shownRows(report, model, { ...rendering, maxLength, show })) terminal.out(text)
+    }
+    const unusable = new Set(report.findings.filter(({ severity }) => severity === 'error').map(({ where }) => where)).size
+    if (unusable > 0) throw new UserError(`${file}: ${String(unusable)} of ${String(report.rows)} rows cannot be used.`)
+  } finally {
+    model?.close()
+  }
+}
 
 function describe(report: DataReport): string {
   const { file, kind, rows, usable, findings, truncated, dropped, duplicates, conflicts, labels, tokens } = report
