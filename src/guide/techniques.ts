@@ -41,7 +41,7 @@ export const techniques: readonly Technique[] = [
     told: '1,000 good rows can be enough (LIMA); by IFD score the best 5% beat the full set (Li et al. 2024).',
     when: 'There are more rows than anybody has read, or duplicates and contradictions among them.',
     cost: 'A look at the rows; scores take a forward pass for each.',
-    here: 'posttrain data check FILE finds duplicates, contradictions and rows that are cut', references: ['lima', 'ifd', 'superfiltering'],
+    here: 'posttrain data check FILE finds duplicates, contradictions and rows that are cut; posttrain data select keeps the rows with the highest IFD score', references: ['lima', 'ifd', 'superfiltering'],
   },
   {
     id: 'lora', name: 'LoRA / PEFT', axis: 'cost', rows: ['sft', 'pairs', 'labelled', 'prompts'], data: 'the rows of the method',
