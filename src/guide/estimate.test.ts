@@ -106,6 +106,13 @@ describe('work', () => {
     assert.equal(full.dense, 48 * linear + 10 * 64 * 32, 'each weight takes a gradient')
   })
 
+  test('DoRA’s norms are products of as many rows as its rank, once for each run', () => {
+    const shape = { bins: 3, length: 16, targets: 10 }
+    const [plain, dora] = [batchWork(sizes, shape, true), batchWork(sizesOf(config, { rank: 4, modules, dora: true }), shape, true)]
+    assert.equal(dora.linear - plain.linear, 4 * linear)
+    assert.equal(dora.weights, linear)
+  })
+
   test('decoding reads every weight for each token of the longest answer', () => {
     const { weights, linear: products, runs } = decodeWork(sizes, { rows: 8, prompt: 20, tokens: 5, steps: 10 })
     assert.equal(weights, 10 * (linear + 64 * 32))

@@ -47,14 +47,14 @@ const mib = 2 ** 20
 
 export function memoryParts(input: MemoryInput): MemoryPart[] {
   const { sizes, precision, kind, batches, forwardGraphs, rows, prompt, answerTokens } = input
-  const { config, linear, embedding, trained, adapter, dora } = sizes
+  const { config, linear, embedding, trained, adapter, normRows } = sizes
   const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize } = config
   const weights = ({ linear: ofLinear, head }: WeightBytes): number => (adapter === 0 ? 0 : linear * ofLinear + embedding * head)
   const largest = (of: (shape: BatchShape) => number): number => batches.reduce((most, shape) => Math.max(most, of(shape)), 0)
   const positions = largest(({ bins, length }) => bins * length)
   const targets = largest((shape) => shape.targets)
   const scores = largest(({ bins, length }) => bins * length * length * scoreCopies(length))
-  const kept = 5 * hiddenSize + 3 * intermediateSize + (dora ? outputsOf(config) : 0)
+  const kept = 5 * hiddenSize + 3 * intermediateSize + (normRows > 0 ? outputsOf(config) : 0)
   const cache = rows * (prompt + answerTokens) * layers * 2 * kvHeads * headDim * float
   const parts: readonly (readonly [MemoryPart['name'], bytes: number])[] = [
     ['process', 150 * mib + 1500 * vocabSize + 4.5 * mib * layers],

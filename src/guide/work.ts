@@ -49,8 +49,8 @@ export interface Sizes {
   readonly lowRank: number
   /** All that is trained. */
   readonly trained: number
-  /** DoRA takes the norms of all adapted weights anew in each run of a graph. */
-  readonly dora: boolean
+  /** Rank of DoRA's adapters, 0 of others: each run of a graph takes the norms of the adapted weights anew, by products of so many rows. */
+  readonly normRows: number
 }
 
 export interface AdapterShape {
@@ -68,7 +68,7 @@ export function sizesOf(config: ModelConfig, adapter: AdapterShape | undefined):
   const head = config.vocabSize * config.hiddenSize
   const embedding = config.tieEmbeddings ? head : 2 * head
   const lowRank = adapter === undefined ? 0 : adapter.rank * sum(adapter.modules, ([outputs, inputs]) => outputs + inputs)
-  return { config, linear, embedding, head, adapter: lowRank, lowRank, trained: adapter === undefined ? linear + embedding : lowRank, dora: adapter?.dora === true }
+  return { config, linear, embedding, head, adapter: lowRank, lowRank, trained: adapter === undefined ? linear + embedding : lowRank, normRows: adapter?.dora === true ? adapter.rank : 0 }
 }
 
 /** What of a packed batch says how much work it is. */
@@ -88,23 +88,20 @@ function elementsOf({ hiddenSize, intermediateSize, heads, headDim, layers }: Mo
   return layers * (6 * hiddenSize + 4 * intermediateSize + 2 * heads * headDim)
 }
 
-/** Passes over the weights that DoRA's norms take. */
-const passesOfNorms = 6
-
 /** One run of a graph over a packed batch: forwards, or forwards and backwards. */
 export function batchWork(sizes: Sizes, { bins, length, targets }: BatchShape, backward: boolean): Work {
-  const { config, linear, head, lowRank, dora } = sizes
+  const { config, linear, head, lowRank, normRows } = sizes
   const positions = bins * length
   const full = lowRank === 0
   const passes = backward ? 3 : 1
   return {
     // Frozen weights have no gradient of their own.
-    linear: positions * linear * (backward ? 2 : 1),
+    linear: (positions * (backward ? 2 : 1) + normRows) * linear,
     dense: positions * (backward && full ? linear : passes * lowRank) + (backward && full ? targets * head : 0),
     head: targets * head * (backward ? 2 : 1),
     scores: bins * length * length * config.heads * config.layers * passes,
     elements: positions * elementsOf(config) * passes,
-    weights: dora ? passesOfNorms * linear : 0,
+    weights: normRows > 0 ? linear : 0,
     updates: 0,
     runs: 1,
   }
