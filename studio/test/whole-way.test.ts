@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { startServerProcess, type ServerProcess } from '../../src/server/fixtures/server-process.ts'
 import { noChromium, openBrowser, openView, sendMessage, seriousFaults } from './browser.ts'
 import { seed } from './seed.ts'
@@ -110,14 +110,22 @@ test('chat, a thumb down and a correction, inbox, dataset, job, its live curve, 
     const [name, address] = [await link.innerText(), await link.getAttribute('href')]
     await step(`${name} fits a narrow screen`, async () => {
       await page.goto(`${server.url}/${address}`)
+      // Only of a document that is loaded anew does the browser say when all of it is there.
+      await page.reload({ waitUntil: 'networkidle' })
       await page.getByRole('heading', { level: 1, name }).waitFor()
-      await page.waitForLoadState('networkidle')
-      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
+      assert.equal(await settledWidth(page, 360), 360)
       const { x, width } = (await menu.locator('[aria-current]').boundingBox())!
       assert.ok(x >= 0 && x + width <= 360, `the menu shows where one is: ${x} to ${x + width}`)
     })
   }
 })
+
+/** The width of what the page holds, once it is `wanted`; after five seconds whatever it is. */
+async function settledWidth(page: Page, wanted: number): Promise<number> {
+  const width = (): Promise<number> => page.evaluate('document.documentElement.scrollWidth')
+  for (let i = 0; i < 100 && await width() !== wanted; i++) await page.waitForTimeout(50)
+  return width()
+}
 
 /** A server on an empty folder, and Chromium, both ended with the test. */
 async function startBoth(t: TestContext): Promise<{ readonly server: ServerProcess; readonly browser: Browser }> {

@@ -33,5 +33,5 @@ export function basisText({ basis: { pace, rowsSampled, answerTokens } }: Pick<W
 }
 
 export const partWords: Readonly<Record<string, string>> = {
-  setup: 'Loading', reference: 'Reference', sampling: 'Sampling answers', training: 'Training', evaluation: 'Measuring',
+  setup: 'Loading', reference: 'Reference', sampling: 'Sampling answers', training: 'Training', evaluation: 'Measuring', saving: 'Saving',
 }
