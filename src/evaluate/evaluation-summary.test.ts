@@ -31,6 +31,7 @@ test('the accuracy on pairs is a share with Wilson\'s interval', () => {
   const { preferenceAccuracy } = summarizeItems(items([grade(1)]), [true, true, false, true])
   assert.equal(preferenceAccuracy!.value, 0.75)
   assert.ok(Math.abs(preferenceAccuracy!.low - 0.3006) < 1e-4 && Math.abs(preferenceAccuracy!.high - 0.9544) < 1e-4)
+  assert.equal(summarizeItems(items([grade(1)]), []).preferenceAccuracy, null, 'of no pair there is none')
 })
 
 test('a comparison is by prompt: what one side lacks or could not grade does not count', async () => {

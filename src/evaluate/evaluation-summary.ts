@@ -5,7 +5,7 @@ import type { AnswerGrade, EvaluationResult, ItemGrades } from './evaluation.ts'
 import { meanEstimate, meanOf, pairedDifference, shareEstimate, type Estimate } from './statistics.ts'
 import { rowReward } from './summary.ts'
 
-/** @param preferred of each pair whether the model prefers the chosen answer; undefined: the rows are no pairs */
+/** @param preferred of each pair that the model can read, whether it prefers the chosen answer; undefined: the rows are no pairs */
 export function summarizeItems(items: readonly ItemGrades[], preferred?: readonly boolean[]): EvaluationResult {
   const grades = items.flatMap((item) => item.grades)
   return {
@@ -14,7 +14,7 @@ export function summarizeItems(items: readonly ItemGrades[], preferred?: readonl
     components: Object.fromEntries(componentNames(items).map((name) => [name, meanEstimate(numbers(items.map((item) => componentOf(item, name))))])),
     cut: shareOf(grades, ({ finish_reason: reason }) => reason === 'length'),
     ungraded: shareOf(grades, ({ reward }) => reward === null),
-    preferenceAccuracy: preferred === undefined ? null : shareEstimate(preferred.filter(Boolean).length, preferred.length),
+    preferenceAccuracy: preferred === undefined || preferred.length === 0 ? null : shareEstimate(preferred.filter(Boolean).length, preferred.length),
   }
 }
 

@@ -89,6 +89,6 @@ export interface EvaluationResult {
   /** Shares of the answers: not ended before the limit; without a reward. */
   readonly cut: number
   readonly ungraded: number
-  /** Of pairs: how often the chosen answer is likelier, per token, than the rejected one. */
+  /** Of pairs: how often the chosen answer is likelier, per token, than the rejected one; null also where the model can read none. */
   readonly preferenceAccuracy: Estimate | null
 }
