@@ -43,7 +43,10 @@ export async function measuredSuites({ db }: Store, base: string, limit = 100): 
   if (counts.length === 0) return []
   const suites = await db.selectFrom('suites').selectAll().where('id', 'in', counts.map(({ suite_id }) => suite_id)).execute()
   const byId = new Map(suites.map((suite) => [suite.id, suite]))
-  return counts.map(({ suite_id, last, models }) => ({ suite: byId.get(suite_id)!, models: Number(models), last: Number(last) }))
+  return counts.flatMap(({ suite_id, last, models }) => {
+    const suite = byId.get(suite_id)
+    return suite === undefined ? [] : [{ suite, models: Number(models), last: Number(last) }]
+  })
 }
 
 /** A model has a point where its weights, as they are now, were measured; without pairs also the base has to be, which the others are seen against. */
@@ -54,8 +57,9 @@ export async function suiteMap(store: Store, adapters: AdapterRegistry, suite: S
   const points = latest.flatMap((evaluation): MapPoint[] => {
     const { score, preferenceAccuracy } = JSON.parse(evaluation.result_json!) as EvaluationResult
     const preference = preferenceAccuracy ?? rates.get(evaluation.id)
-    const adapter = evaluation.adapter_id === null ? null : adapters.get(evaluation.adapter_id)!
-    return preference === undefined ? [] : [{ adapter, evaluationId: evaluation.id, correctness: score, preference }]
+    const adapter = evaluation.adapter_id === null ? null : adapters.get(evaluation.adapter_id)
+    // It was removed while the database counted.
+    return preference === undefined || adapter === undefined ? [] : [{ adapter, evaluationId: evaluation.id, correctness: score, preference }]
   })
   const shown = new Set(points.map(({ adapter }) => adapter))
   return {

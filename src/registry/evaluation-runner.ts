@@ -95,11 +95,7 @@ export class EvaluationRunner {
   async #recover(): Promise<void> {
     const { store, settings } = this.#parts
     await rm(join(settings.directory, 'evaluations'), { recursive: true, force: true })
-    const left = await store.db.selectFrom('evaluations').select(['id', 'precision']).where('status', '=', 'running').execute()
-    for (const { id, precision } of left) {
-      if (precision === settings.precision) await this.#move(id, 'running', { status: 'queued' })
-      else await this.#requeue(id)
-    }
+    await store.write(store.db.updateTable('evaluations').set({ status: 'queued' }).where('status', '=', 'running'))
   }
 
   async #end(running: Running): Promise<void> {
@@ -111,9 +107,11 @@ export class EvaluationRunner {
   async #next(): Promise<void> {
     if (this.#closing || this.#running !== undefined) return
     const { store, onFault } = this.#parts
-    const evaluation = await store.db.selectFrom('evaluations').selectAll().where('status', '=', 'queued').orderBy('id').executeTakeFirst()
+    const { db } = store
+    const evaluation = await db.selectFrom('evaluations').selectAll()
+      .where('status', '=', 'queued').where('suite_id', 'in', db.selectFrom('suites').select('id')).orderBy('id').executeTakeFirst()
     if (evaluation === undefined) return
-    const suite = await store.db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirst()
+    const suite = await db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirst()
     if (suite === undefined) {
       // It has just been removed, with its evaluation.
       this.wake()
@@ -130,8 +128,11 @@ export class EvaluationRunner {
   }
 
   async #carryOut(running: Running): Promise<void> {
-    const { evaluation: { id } } = running
-    if (!await this.#move(id, 'queued', { status: 'running', precision: this.#parts.settings.precision })) return
+    const { evaluation: { id, precision: before } } = running
+    const { precision } = this.#parts.settings
+    if (!await this.#move(id, 'queued', { status: 'running', precision })) return
+    // Answers over another precision of the base are no beginning of these.
+    if (before !== precision) await this.#forgetItems(id)
     const folder = join(this.#parts.settings.directory, 'evaluations', id)
     try {
       const outcome = await this.#measure(running, folder)

@@ -51,6 +51,7 @@ export class Evaluations implements AsyncDisposable {
   readonly items: EvaluationItems
   readonly #parts: EvaluationsOptions
   readonly #runner: EvaluationRunner
+  #turn: Promise<unknown> = Promise.resolve()
 
   /** Goes on with those that are not over. */
   constructor(options: EvaluationsOptions) {
@@ -84,14 +85,9 @@ export class Evaluations implements AsyncDisposable {
    * @returns an evaluation for each of `adapters`
    */
   async ask(suite: NewSuite, adapters: readonly (Adapter | null)[], jobId: string | null = null): Promise<EvaluationOf[]> {
-    const row = await this.#keepSuite(suiteRow(suite), suite.name)
-    const known = new Map<string, Evaluation>()
-    for (const adapter of new Set([null, ...adapters])) {
-      const key = adapter?.id ?? ''
-      known.set(key, await this.#current(row.id, adapter) ?? await this.#queue(row.id, adapter, jobId))
-    }
+    const asked = await this.#inTurn(() => this.#ask(suite, adapters, jobId))
     this.#runner.wake()
-    return adapters.map((adapter) => ({ evaluation: known.get(adapter?.id ?? '')!, suite: row }))
+    return asked
   }
 
   /** @throws NotFoundError */
@@ -99,7 +95,8 @@ export class Evaluations implements AsyncDisposable {
     const { db } = this.#parts.store
     const evaluation = await db.selectFrom('evaluations').selectAll().where('id', '=', id).executeTakeFirst()
     if (evaluation === undefined) throw new NotFoundError(`There is no evaluation ${id}`)
-    const suite = await db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirstOrThrow()
+    const suite = await db.selectFrom('suites').selectAll().where('id', '=', evaluation.suite_id).executeTakeFirst()
+    if (suite === undefined) throw new NotFoundError(`There is no evaluation ${id} any more`)
     return { evaluation, suite }
   }
 
@@ -117,7 +114,11 @@ export class Evaluations implements AsyncDisposable {
     const ids = [...new Set(evaluations.map(({ suite_id }) => suite_id))]
     const suites = ids.length === 0 ? [] : await db.selectFrom('suites').selectAll().where('id', 'in', ids).execute()
     const byId = new Map(suites.map((suite) => [suite.id, suite]))
-    const items = evaluations.slice(0, limit).map((evaluation) => ({ evaluation, suite: byId.get(evaluation.suite_id)! }))
+    // One that was removed this moment has no suite any more.
+    const items = evaluations.slice(0, limit).flatMap((evaluation) => {
+      const suite = byId.get(evaluation.suite_id)
+      return suite === undefined ? [] : [{ evaluation, suite }]
+    })
     return { items, hasMore: evaluations.length > limit }
   }
 
@@ -140,11 +141,11 @@ export class Evaluations implements AsyncDisposable {
     const { suite } = await this.get(id)
     await this.cancel(id).catch((error: unknown) => { if (!(error instanceof ConflictError)) throw error })
     const { db } = store
-    await store.write(
+    await this.#inTurn(() => store.write(
       db.deleteFrom('evaluation_items').where('evaluation_id', '=', id),
       db.deleteFrom('evaluations').where('id', '=', id),
       db.deleteFrom('suites').where('id', '=', suite.id).where('id', 'not in', db.selectFrom('evaluations').select('suite_id').where('suite_id', '=', suite.id)),
-    )
+    ))
   }
 
   /** Rows of these datasets were deleted: whatever was read of them before is forgotten. */
@@ -161,13 +162,32 @@ export class Evaluations implements AsyncDisposable {
     await this.close()
   }
 
-  /** @param name takes the place of the suite's where it is given */
-  async #keepSuite(row: Suite, name: string | undefined): Promise<Suite> {
+  /** Asking and removing, one after the other: what two ask for at once is measured once, and no suite goes while it is asked for. */
+  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #ask(suite: NewSuite, adapters: readonly (Adapter | null)[], jobId: string | null): Promise<EvaluationOf[]> {
     const { store } = this.#parts
-    const insert = store.db.insertInto('suites').values(row)
-    await store.write(insert.onConflict((conflict) =>
-      (name === undefined ? conflict.column('id').doNothing() : conflict.column('id').doUpdateSet({ name }))))
-    return store.db.selectFrom('suites').selectAll().where('id', '=', row.id).executeTakeFirstOrThrow()
+    const { db } = store
+    const row = suiteRow(suite)
+    const known = new Map<string, Evaluation>()
+    const missing: Evaluation[] = []
+    for (const adapter of new Set([null, ...adapters])) {
+      const current = await this.#current(row.id, adapter)
+      const evaluation = current ?? this.#newEvaluation(row.id, adapter, jobId)
+      if (current === undefined) missing.push(evaluation)
+      known.set(adapter?.id ?? '', evaluation)
+    }
+    // A name that is given takes the place of the suite's.
+    const { name } = suite
+    const insert = db.insertInto('suites').values(row)
+      .onConflict((conflict) => (name === undefined ? conflict.column('id').doNothing() : conflict.column('id').doUpdateSet({ name })))
+    await store.write(insert, ...missing.map((evaluation) => db.insertInto('evaluations').values(evaluation)))
+    const kept = await db.selectFrom('suites').selectAll().where('id', '=', row.id).executeTakeFirstOrThrow()
+    return adapters.map((adapter) => ({ evaluation: known.get(adapter?.id ?? '')!, suite: kept }))
   }
 
   /** The evaluation of these weights that is there or under way. */
@@ -179,13 +199,10 @@ export class Evaluations implements AsyncDisposable {
       .orderBy('id', 'desc').executeTakeFirst()
   }
 
-  async #queue(suiteId: string, adapter: Adapter | null, jobId: string | null): Promise<Evaluation> {
-    const { store } = this.#parts
-    const row: Evaluation = {
+  #newEvaluation(suiteId: string, adapter: Adapter | null, jobId: string | null): Evaluation {
+    return {
       id: newId('eval_'), suite_id: suiteId, created_at: Date.now(), finished_at: null, status: 'queued', base: this.#parts.adapters.base, precision: null, adapter_id: adapter?.id ?? null,
       adapter_sha256: adapter?.facts.sha256 ?? '', job_id: jobId, done: 0, total: 0, error: null, result_json: null,
     }
-    await store.write(store.db.insertInto('evaluations').values(row))
-    return row
   }
 }

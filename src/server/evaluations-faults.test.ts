@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import OpenAI from 'openai'
 import { EvaluationCalls } from './fixtures/evaluations.ts'
-import { upload } from './fixtures/jobs.ts'
+import { sftRows, upload } from './fixtures/jobs.ts'
 import { serveFake, tinyModel } from './fixtures/server.ts'
 import { startServerProcess, type ServerProcess } from './fixtures/server-process.ts'
 import type { WireEvaluation } from './routes/evaluations-wire.ts'
@@ -69,6 +69,24 @@ test('kill -9 of the process, then of the server: it goes on where it was, with 
   assert.notEqual(again.id, id)
   assert.deepEqual(await resultOf(calls, again.id), survived)
   assert.equal(await server.end('SIGTERM'), 0)
+})
+
+test('what was measured over another precision of the base is no beginning of what is measured now', async (t) => {
+  const { client, server: { context: { store } } } = await serveFake(t)
+  const calls = new EvaluationCalls(client)
+  const { id } = await calls.ask({ model: 'tiny-llama', rows: await upload(client, sftRows), sampling: { max_tokens: 2 } })
+  await calls.end(id)
+  const { db } = store
+  const grades = JSON.stringify([{ reward: 99, components: {}, finish_reason: 'stop' }])
+  await store.write(
+    db.updateTable('evaluation_items').set({ reward: 99, grades_json: grades }).where('evaluation_id', '=', id),
+    db.updateTable('evaluations').set({ status: 'queued', precision: 'f32', finished_at: null, result_json: null }).where('id', '=', id),
+  )
+  // Whatever is asked for has the queue looked at.
+  await calls.ask({ model: 'tiny-llama', rows: await upload(client, sftRows), sampling: { max_tokens: 1 } })
+  const { status, result } = await calls.end(id)
+  assert.equal(status, 'succeeded')
+  assert.ok(result!.score.value <= 1, `${result!.score.value}`)
 })
 
 test('a user\'s deletion empties what was measured on the user\'s rows, and begins again what is being measured', async (t) => {
